@@ -1,0 +1,223 @@
+"""The command line. It imports nothing heavy until a command needs it."""
+
+import argparse
+import json
+import os
+import sys
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+from snnkd import __version__
+from snnkd.errors import SnnkdError, SnnkdWarning
+
+if TYPE_CHECKING:
+    from snnkd.datasets import EyeDataset
+    from snnkd.inference import Recognizer
+
+Command = Callable[[argparse.Namespace], int]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run ``snnkd``; return the exit status: 0, or 2 after one line on standard error that says what to mend."""
+    warnings.showwarning = _show_warning
+    # OpenMP's threads spin while they wait, by default; on a machine with other work each spin takes the time of a
+    # thread that is waited for, and a training step was seen to take ten times as long. Read when torch is imported.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        if arguments[:1] == ["train"]:  # its arguments are typed by the signatures of what it builds
+            return _train(arguments[1:])
+        options = _parser().parse_args(arguments)
+        command: Command = options.command
+        return command(options)
+    except SnnkdError as error:
+        print(f"snnkd: error: {error}", file=sys.stderr)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"snnkd: error: {where}{error.strerror or error}", file=sys.stderr)
+    except KeyboardInterrupt:
+        print("snnkd: interrupted", file=sys.stderr)
+        return 130
+    return 2
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    if issubclass(category, SnnkdWarning):
+        print(f"snnkd: warning: {message}", file=sys.stderr)
+    else:
+        print(warnings.formatwarning(message, category, filename, lineno, line), file=file or sys.stderr, end="")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="snnkd", description="Emotions from one eye: an SNN student on events, taught by an ANN on frames."
+    )
+    parser.add_argument("--version", action="version", version=f"snnkd {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    def add(name: str, command: Command, text: str) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+        sub.set_defaults(command=command)
+        return sub
+
+    sub = add("demo", _demo, "everything below, small, on the synthetic dataset, with no download")
+    sub.add_argument("-o", "--output", type=Path, default=Path("demo"), metavar="DIR", help="default: demo")
+    sub.add_argument("--persons", type=_positive, default=20, help="synthetic persons (default: 20)")
+    sub.add_argument("--takes", type=_positive, default=2, help="takes per person and emotion (default: 2)")
+    sub.add_argument("--epochs", type=_positive, default=24, help="epochs of each training (default: 24)")
+    sub.add_argument("--seed", type=int, default=0)
+    sub.add_argument("--workers", type=_positive, default=2, help="processes that make data (default: 2)")
+
+    sub = add("info", _info, "what is in a recording")
+    sub.add_argument("recording", type=Path, metavar="FILE")
+    sub.add_argument("--json", action="store_true", help="print JSON")
+
+    sub = commands.add_parser("data", help="make datasets", description="Make datasets.")
+    kinds = sub.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    synth = kinds.add_parser("synth", help="write a synthetic EyeSim dataset", description="Write an EyeSim dataset.")
+    synth.set_defaults(command=_synth)
+    synth.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
+    synth.add_argument("--persons", type=_positive, default=60)
+    synth.add_argument("--takes", type=_positive, default=2)
+    synth.add_argument("--size", type=_positive, default=64, help="frame height and width in pixels (default: 64)")
+    synth.add_argument("--duration", type=float, default=1.0, metavar="S", help="seconds per take (default: 1)")
+    synth.add_argument("--seed", type=int, default=0)
+    synth.add_argument("--workers", type=_positive, default=2, help="processes (default: 2)")
+
+    commands.add_parser(
+        "train", help="train a teacher or student, or distil: snnkd train --config FILE.yaml", add_help=False
+    )
+
+    for name, command, text in (
+        ("evaluate", _evaluate, "WAR, UAR and recalls of a model on a dataset"),
+        ("energy", _energy, "what a model costs per clip of a dataset, layer by layer"),
+    ):
+        sub = add(name, command, text)
+        sub.add_argument("model", metavar="MODEL", help="a model folder, or a Hub id")
+        sub.add_argument("--data", type=Path, required=True, metavar="DIR", help="an EyeSim or SEE dataset")
+        sub.add_argument("--subset", choices=("train", "val", "test"), default="test")
+        sub.add_argument("--json", action="store_true", help="print JSON")
+        if name == "energy":
+            sub.add_argument("--hardware", default="45nm-fp32", help="a profile's name or YAML file")
+            sub.add_argument("--clips", type=_positive, default=64, help="clips to run (default: 64)")
+
+    sub = add("infer", _infer, "emotions over time in recordings")
+    sub.add_argument("model", metavar="MODEL", help="a model folder, or a Hub id")
+    sub.add_argument("recordings", type=Path, nargs="+", metavar="RECORDING")
+    sub.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
+    return parser
+
+
+def _positive(text: str) -> int:
+    value = int(text) if text.isdigit() else 0
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number above 0, got {text!r}")
+    return value
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from snnkd.demo import Settings, run
+
+    run(
+        options.output,
+        Settings(options.persons, options.takes, options.epochs, options.seed, options.workers),
+    )
+    return 0
+
+
+def _info(options: argparse.Namespace) -> int:
+    from snnkd.recordings import open_recording
+    from snnkd.recordings.summary import describe, table
+
+    facts = describe(open_recording(options.recording))
+    print(json.dumps(facts, indent=2) if options.json else table(facts))
+    return 0
+
+
+def _synth(options: argparse.Namespace) -> int:
+    from snnkd.datasets.eyesim import generate
+    from snnkd.progress import bar
+
+    with bar() as progress:
+        task = progress.add_task("generating", total=None, note="")
+        generate(
+            options.output,
+            persons=options.persons,
+            takes=options.takes,
+            seed=options.seed,
+            size=(options.size, options.size),
+            duration_s=options.duration,
+            workers=options.workers,
+            progress=lambda done, total: progress.update(task, completed=done, total=total),
+        )
+    print(f"wrote {options.output}")
+    return 0
+
+
+def _train(arguments: list[str]) -> int:
+    from snnkd.training import train
+
+    print(f"wrote {train(arguments)}")
+    return 0
+
+
+def _dataset(recognizer: "Recognizer", options: argparse.Namespace) -> "EyeDataset":
+    from snnkd.datasets import open_dataset
+
+    return open_dataset(options.data, options.subset, size=recognizer.network.input_size, **recognizer.clip)
+
+
+def _evaluate(options: argparse.Namespace) -> int:
+    from snnkd.inference import load
+    from snnkd.training import evaluate
+
+    recognizer = load(options.model)
+    dataset = _dataset(recognizer, options)
+    scores = evaluate(recognizer.network, dataset)
+    if options.json:
+        recalls = dict(zip(recognizer.emotions, scores.recalls, strict=True))
+        facts = {"clips": len(dataset), "war": scores.war, "uar": scores.uar, "recalls": recalls}
+        print(json.dumps({**facts, "confusion": scores.confusion.tolist()}, indent=2))
+    else:
+        print(scores.table(recognizer.emotions))
+    return 0
+
+
+def _energy(options: argparse.Namespace) -> int:
+    from snnkd.datasets import collate
+    from snnkd.energy import load_hardware, profile
+    from snnkd.inference import load
+
+    hardware = load_hardware(options.hardware)
+    recognizer = load(options.model)
+    dataset = _dataset(recognizer, options)
+    batch = collate([dataset[i] for i in range(min(options.clips, len(dataset)))])
+    report = profile(recognizer.network, batch[recognizer.network.modality], options.hardware)
+    if options.json:
+        print(json.dumps(report.to_json(), indent=2))
+    else:
+        print(report.table())
+        rate = "" if report.spike_rate is None else f", {report.spike_rate:.1%} of neurons fire per step"
+        print(f"{report.samples} clips{rate}. Constants: {hardware.mac.source}.")
+    return 0
+
+
+def _infer(options: argparse.Namespace) -> int:
+    from snnkd.inference import load
+    from snnkd.inference.files import infer_files
+
+    recognizer = load(options.model)
+    return 0 if infer_files(recognizer, options.recordings, options.output) else 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

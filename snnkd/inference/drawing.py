@@ -1,0 +1,122 @@
+"""The picture of a timeline."""
+
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
+
+if TYPE_CHECKING:
+    from snnkd.inference.timeline import Timeline
+    from snnkd.recordings import Frames, Recording
+
+EMOTION_COLOURS = {
+    "happiness": "#e0a100",
+    "sadness": "#3b6fb5",
+    "anger": "#c8372d",
+    "disgust": "#5f8f3a",
+    "surprise": "#d9762b",
+    "fear": "#7a4fa3",
+    "neutral": "#8a8f98",
+}
+INK, MUTED = "#22262b", "#8a8f98"
+
+
+def draw_timeline(timeline: "Timeline", recording: "Recording | None" = None) -> Figure:
+    """Frames where there are any, events per second, the probability of each emotion, and the winner over time."""
+    frames = recording.frames if recording is not None else None
+    truth = recording.metadata.get("segments") if recording is not None else None
+    heights = [0.9] * bool(frames) + [0.7, 2.2, 0.28] + [0.28] * bool(truth)
+    figure = Figure(figsize=(10, 0.9 + 1.05 * sum(heights)), layout="constrained", facecolor="white")
+    rows = list(np.atleast_1d(figure.subplots(len(heights), 1, sharex=True, height_ratios=heights)))
+    origin = timeline.recording.get("start_us", int(timeline.start_us[0]))
+    edges = np.append(timeline.start_us, timeline.start_us[-1] + timeline.window_us)
+    seconds = (edges - origin) / 1e6
+    if frames:
+        _draw_frames(rows.pop(0), frames, origin, seconds[-1])
+    _draw_rate(rows.pop(0), timeline, seconds)
+    _draw_probabilities(rows.pop(0), timeline, seconds)
+    told = [((s.start_us - origin) / 1e6, (s.end_us - origin) / 1e6, s.label) for s in timeline.segments()]
+    _draw_strip(rows.pop(0), told, "told")
+    if truth:
+        known = [((s["start_us"] - origin) / 1e6, (s["end_us"] - origin) / 1e6, s["emotion"]) for s in truth]
+        _draw_strip(rows[0], known, "true")
+    figure.axes[-1].set_xlabel("seconds from the start of the recording", color=INK)
+    figure.axes[-1].set_xlim(0, seconds[-1])
+    facts = timeline.recording
+    if facts:
+        width, height = facts["sensor_size"]
+        name = str(facts["path"]).replace("\\", "/").rstrip("/").split("/")[-1]
+        figure.suptitle(
+            f"{name}: {facts['events']:,} events over {facts['duration_us'] / 1e6:.2f} s at {width}×{height}",
+            x=0.01,
+            ha="left",
+            fontsize=11,
+            color=INK,
+            parse_math=False,
+        )
+    return figure
+
+
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write a figure as PNG, under its name only once it is whole."""
+    from snnkd.inference.timeline import write_whole
+
+    image = io.BytesIO()
+    figure.savefig(image, format="png", dpi=130)
+    write_whole(path, image.getvalue())
+
+
+def _draw_frames(axes: Axes, frames: "Frames", origin: int, end: float) -> None:
+    times = (np.asarray(frames.timestamps_us) - origin) / 1e6
+    number = 10
+    axes.set_yticks([])
+    axes.spines[:].set_visible(False)
+    axes.tick_params(bottom=False)
+    axes.set_ylim(0, 1)
+    slot = end / number
+    for k in range(number):
+        index = int(np.abs(times - (k + 0.5) * slot).argmin())
+        if abs(times[index] - (k + 0.5) * slot) > slot / 2:
+            continue  # no frame was taken near here
+        image = np.asarray(frames.images[index])
+        inset = axes.inset_axes((k / number + 0.004, 0.0, 1 / number - 0.008, 1.0))
+        inset.imshow(image, cmap="gray", vmin=0, vmax=255)
+        inset.set_axis_off()
+
+
+def _draw_rate(axes: Axes, timeline: "Timeline", seconds: np.ndarray) -> None:
+    rate = timeline.events / (timeline.window_us / 1e6) / 1e3
+    axes.stairs(rate, seconds, fill=True, color="#b9c3cf")
+    axes.set_ylabel("kev/s", color=INK, rotation=0, ha="right", va="center")
+    axes.set_ylim(0, max(float(rate.max()) * 1.05, 1e-3))
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.tick_params(colors=MUTED)
+
+
+def _draw_probabilities(axes: Axes, timeline: "Timeline", seconds: np.ndarray) -> None:
+    probabilities = timeline.probabilities
+    for row, emotion in enumerate(timeline.emotions):
+        ramp = LinearSegmentedColormap.from_list(emotion, ["#ffffff", EMOTION_COLOURS.get(emotion, INK)])
+        axes.pcolormesh(
+            seconds, [row - 0.46, row + 0.46], probabilities[None, :, row], cmap=ramp, vmin=0, vmax=1, rasterized=True
+        )
+    axes.set_yticks(range(len(timeline.emotions)), timeline.emotions, color=INK)
+    axes.set_ylim(len(timeline.emotions) - 0.5, -0.5)
+    axes.tick_params(left=False)
+    axes.spines[:].set_visible(False)
+
+
+def _draw_strip(axes: Axes, pieces: list[tuple[float, float, str]], name: str) -> None:
+    total = pieces[-1][1] - pieces[0][0] if pieces else 1.0
+    for start, end, label in pieces:
+        axes.axvspan(start, end, color=EMOTION_COLOURS.get(label, INK), lw=0)
+        if end - start > 0.009 * len(label) * total:  # else narrower than its name
+            axes.text((start + end) / 2, 0.5, label, color="white", ha="center", va="center", fontsize=8)
+    axes.set_ylim(0, 1)
+    axes.set_yticks([0.5], [name], color=INK)
+    axes.tick_params(left=False)
+    axes.spines[:].set_visible(False)

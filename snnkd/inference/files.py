@@ -1,0 +1,80 @@
+"""``snnkd infer``: recordings in, files out."""
+
+import sys
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from snnkd.errors import SnnkdError
+from snnkd.inference.drawing import save_figure
+from snnkd.inference.recognizer import Recognizer
+from snnkd.inference.timeline import Timeline
+from snnkd.progress import bar
+from snnkd.recordings import open_recording
+
+
+def infer_files(recognizer: Recognizer, recordings: list[Path], output: Path) -> bool:
+    """Write ``NAME.csv``, ``NAME.json`` and ``NAME.png`` into ``output`` for every recording.
+
+    A recording that cannot be read is named on standard error and the others go on. Returns whether all could.
+    """
+    recognizer.check()
+    output.mkdir(parents=True, exist_ok=True)
+    done: list[tuple[str, Timeline]] = []
+    failed: list[str] = []
+    with bar() as progress:
+        task = progress.add_task("recognising", total=len(recordings), note="")
+        for path, name in zip(recordings, output_names(recordings), strict=True):
+            progress.update(task, note=name.replace("[", r"\["))
+            try:
+                recording = open_recording(path)
+                timeline = recognizer.recognize(recording)
+                timeline.to_csv(output / f"{name}.csv")
+                timeline.to_json(output / f"{name}.json")
+                save_figure(timeline.plot(recording), output / f"{name}.png")
+                done.append((name, timeline))
+            except SnnkdError as error:
+                failed.append(str(error))
+            progress.advance(task)
+    if done:
+        Console(highlight=False).print(_summary(done))
+        print(f"wrote {3 * len(done)} files into {output}")
+    for message in failed:
+        print(f"snnkd: error: {message}", file=sys.stderr)
+    return not failed
+
+
+def output_names(recordings: list[Path]) -> list[str]:
+    """Name each recording's outputs: the file's stem, with its folder before it where two stems are the same."""
+    stems = [path.resolve().stem or "recording" for path in recordings]
+    names: list[str] = []
+    for path, stem in zip(recordings, stems, strict=True):
+        name = f"{path.resolve().parent.name}-{stem}" if stems.count(stem) > 1 else stem
+        number = 2
+        unique = name
+        while unique in names:
+            unique, number = f"{name}-{number}", number + 1
+        names.append(unique)
+    return names
+
+
+def _summary(done: list[tuple[str, Timeline]]) -> Table:
+    table = Table(title="Emotions over time", title_justify="left")
+    table.add_column("recording", overflow="fold")
+    for heading in ("events", "duration", "sensor", "windows"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("told most")
+    for name, timeline in done:
+        facts = timeline.recording
+        width, height = facts["sensor_size"]
+        shares = sorted(timeline.shares().items(), key=lambda item: -item[1])[:3]
+        table.add_row(
+            name.replace("[", r"\["),
+            f"{facts['events']:,}",
+            f"{facts['duration_us'] / 1e6:.2f} s",
+            f"{width}×{height}",
+            str(len(timeline)),
+            ", ".join(f"{emotion} {share:.0%}" for emotion, share in shares if share > 0),
+        )
+    return table

@@ -1,0 +1,130 @@
+"""The recognizer: a trained student that reads recordings."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from snnkd.errors import ModelError, RecordingError
+from snnkd.events import bin_events, centre_square, drop_pixels, hot_pixels
+from snnkd.inference.timeline import Timeline
+from snnkd.models import EyeNetwork, load_model
+from snnkd.recordings import Recording, Window
+
+WINDOWS_AT_ONCE = 64
+"""Windows that share one call of the network; state is carried from call to call, so this changes speed only."""
+
+
+@dataclass(frozen=True)
+class Recognizer:
+    """Reads emotions over time out of recordings, with the state carried from window to window.
+
+    Make one with :func:`snnkd.load`.
+    """
+
+    network: EyeNetwork
+    emotions: tuple[str, ...]
+    window_us: int
+    """Length of a window: that of the network's training"""
+    source: str = ""
+    """Where the model is from"""
+    clip: dict[str, int] = field(default_factory=dict)
+    """How the training cut its clips: steps, window, stride"""
+
+    def check(self) -> None:
+        """Raise :class:`ModelError` for a network that does not read events."""
+        if self.network.modality != "events":
+            name = type(self.network).__name__
+            raise ModelError(f"{self.source or name}: reads {self.network.modality}: recognising needs an event model")
+
+    def recognize(self, recording: Recording) -> Timeline:
+        """Run over all of a recording.
+
+        The sensor's centred square is mapped onto the network's input by integer coordinates; hot pixels are left out.
+        The recording's events are held in memory.
+
+        Raises:
+            ModelError: a network that does not read events.
+            RecordingError: a recording without events.
+        """
+        self.check()
+        if recording.event_count == 0:
+            raise RecordingError(f"{recording.path}: holds no events: there is nothing to recognise")
+        crop = centre_square(recording.sensor_size)
+        hot = hot_pixels(recording.events, recording.sensor_size)
+        starts, counts, logits = [], [], []
+        state = None
+        self.network.eval()
+        with torch.inference_mode():
+            for windows in batched(recording.windows(self.window_us), WINDOWS_AT_ONCE):
+                bins = np.concatenate(
+                    [
+                        bin_events(
+                            drop_pixels(window.events, hot),
+                            recording.sensor_size,
+                            window.start_us,
+                            self.window_us,
+                            1,
+                            size=self.network.input_size,
+                            crop=crop,
+                        )
+                        for window in windows
+                    ]
+                )
+                x = torch.from_numpy(bins.astype(np.float32)).unsqueeze(1)  # (T, 1, 2, H, W)
+                output = self.network.run(x, state)
+                state = output.state
+                starts += [window.start_us for window in windows]
+                counts.append(bins.sum((1, 2, 3), dtype=np.int64))
+                logits.append(output.logits[:, 0].float().numpy())
+        return Timeline(
+            self.emotions,
+            self.window_us,
+            np.array(starts, np.int64),
+            np.concatenate(counts),
+            np.concatenate(logits),
+            self._recording_facts(recording, int(hot.sum()), crop),
+            {
+                "source": self.source,
+                "network": type(self.network).__name__,
+                "input_size": list(self.network.input_size),
+            },
+        )
+
+    def _recording_facts(self, recording: Recording, hot: int, crop: tuple[int, int, int, int]) -> dict[str, Any]:
+        return {
+            "path": str(recording.path),
+            "format": recording.format,
+            "sensor_size": list(recording.sensor_size),
+            "start_us": recording.start_us,
+            "duration_us": recording.duration_us,
+            "events": recording.event_count,
+            "crop": list(crop),
+            "hot_pixels": hot,
+            "warnings": list(recording.warnings),
+        }
+
+
+def batched(windows: Iterator[Window], number: int) -> Iterator[list[Window]]:
+    """Cut an iterator into lists of ``number``, the last one shorter."""
+    while chunk := list(islice(windows, number)):
+        yield chunk
+
+
+def load(path: str | Path) -> Recognizer:
+    """Load a model folder, or a Hub id, as a :class:`Recognizer`; ``.network`` is the ``nn.Module``.
+
+    Raises :class:`~snnkd.errors.ModelError`, naming the file and what is wrong with it.
+    """
+    network, config = load_model(path)
+    window_us = config.input.get("window_us")
+    if isinstance(window_us, bool) or not isinstance(window_us, int) or window_us < 1:
+        raise ModelError(
+            f"{path}: config.json: input.window_us must be a whole number of µs above 0, got {window_us!r}"
+        )
+    clip = {key: value for key, value in config.input.items() if key in ("steps", "window_us", "stride")}
+    return Recognizer(network, config.emotions, window_us, str(path), clip)

@@ -1,0 +1,161 @@
+"""A timeline: what the network said in every window of one recording."""
+
+import csv
+import io
+import itertools
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from snnkd.recordings import Recording
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Consecutive windows of one label."""
+
+    start_us: int
+    end_us: int
+    label: str
+    confidence: float
+    """Mean over its windows"""
+
+
+@dataclass(frozen=True, eq=False)
+class Timeline:
+    """One row per window of ``window_us``.
+
+    ``probabilities`` are the softmax of ``logits (N, K)``: what the network says, not how often it is right; nothing
+    calibrates them yet. ``label`` is the largest, ``confidence`` its probability. A window without a single event is
+    marked as not valid: what it says is the memory of earlier ones.
+    """
+
+    emotions: tuple[str, ...]
+    window_us: int
+    start_us: NDArray[np.int64]
+    """``(N,)`` start of each window, on the recording's clock"""
+    events: NDArray[np.int64]
+    """``(N,)`` events that the network was given"""
+    logits: NDArray[np.float32]
+    recording: dict[str, Any] = field(default_factory=dict)
+    """Facts of the recording: path, format, sensor, duration, events, what was left out"""
+    model: dict[str, Any] = field(default_factory=dict)
+    """Facts of the model and of the settings"""
+
+    def __len__(self) -> int:
+        return len(self.start_us)
+
+    @property
+    def probabilities(self) -> NDArray[np.float64]:
+        """``(N, K)``, rows sum to one."""
+        shifted = self.logits.astype(np.float64) - self.logits.max(1, keepdims=True, initial=-np.inf)
+        exponentials = np.exp(shifted)
+        return exponentials / exponentials.sum(1, keepdims=True)
+
+    @property
+    def labels(self) -> list[str]:
+        """The most probable emotion of each window."""
+        return [self.emotions[i] for i in self.logits.argmax(1)]
+
+    @property
+    def confidence(self) -> NDArray[np.float64]:
+        """``(N,)`` its probability."""
+        return self.probabilities.max(1)
+
+    @property
+    def valid(self) -> NDArray[np.bool_]:
+        """``(N,)`` whether the window holds any event."""
+        return self.events > 0
+
+    def segments(self) -> list[Segment]:
+        """Join consecutive windows of one label."""
+        labels, confidence = self.labels, self.confidence
+        cuts = [0, *(i for i in range(1, len(self)) if labels[i] != labels[i - 1]), len(self)]
+        return [
+            Segment(
+                int(self.start_us[a]),
+                int(self.start_us[b - 1]) + self.window_us,
+                labels[a],
+                float(confidence[a:b].mean()),
+            )
+            for a, b in itertools.pairwise(cuts)
+            if b > a
+        ]
+
+    def shares(self) -> dict[str, float]:
+        """Share of valid windows that each emotion has."""
+        valid = self.valid
+        chosen = self.logits.argmax(1)[valid]
+        return {name: float((chosen == k).mean()) if len(chosen) else 0.0 for k, name in enumerate(self.emotions)}
+
+    def _rows(self) -> Iterator[dict[str, Any]]:
+        origin = self.recording.get("start_us", int(self.start_us[0]) if len(self) else 0)
+        probabilities, labels = self.probabilities, self.labels
+        for i, start in enumerate(map(int, self.start_us)):
+            end = start + self.window_us
+            yield {
+                "start_us": start,
+                "end_us": end,
+                "start_s": round((start - origin) / 1e6, 6),
+                "end_s": round((end - origin) / 1e6, 6),
+                "events": int(self.events[i]),
+                "valid": bool(self.events[i] > 0),
+                "label": labels[i],
+                "confidence": round(float(probabilities[i].max()), 6),
+                **{f"p_{name}": round(float(p), 6) for name, p in zip(self.emotions, probabilities[i], strict=True)},
+            }
+
+    def to_csv(self, path: str | Path) -> None:
+        """Write a row per window: times, events, validity, label, confidence, probabilities."""
+        text = io.StringIO()
+        rows = list(self._rows())
+        columns = ["start_us", "end_us", "start_s", "end_s", "events", "valid", "label", "confidence"]
+        writer = csv.DictWriter(text, [*columns, *(f"p_{name}" for name in self.emotions)], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        write_whole(path, text.getvalue().encode())
+
+    def to_json(self, path: str | Path) -> None:
+        """Write everything: recording, model, segments, windows."""
+        data = {
+            "format": "snnkd-timeline",
+            "version": 1,
+            "recording": self.recording,
+            "model": self.model,
+            "emotions": list(self.emotions),
+            "window_us": self.window_us,
+            "shares": self.shares(),
+            "segments": [vars(segment) for segment in self.segments()],
+            "windows": list(self._rows()),
+        }
+        write_whole(path, (json.dumps(data, indent=1) + "\n").encode())
+
+    def plot(self, recording: "Recording | None" = None) -> "Figure":
+        """Draw the timeline; with the ``recording``, its frames above it."""
+        from snnkd.inference.drawing import draw_timeline
+
+        return draw_timeline(self, recording)
+
+
+def write_whole(path: str | Path, data: bytes) -> None:
+    """Write a file under its name only once it is whole: beside first, then moved into place."""
+    path = Path(path)
+    handle, beside = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        os.chmod(beside, 0o644)
+        os.replace(beside, path)
+    except BaseException:
+        Path(beside).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,19 @@
+"""The networks: the frame teacher, the event student, and their form on disk."""
+
+from snnkd.models.network import EyeNetwork, Output, parameter_count, predict
+from snnkd.models.pretrained import ARCHITECTURES, ModelConfig, load_model, save_model
+from snnkd.models.student import EventStudent
+from snnkd.models.teacher import FrameTeacher
+
+__all__ = [
+    "ARCHITECTURES",
+    "EventStudent",
+    "EyeNetwork",
+    "FrameTeacher",
+    "ModelConfig",
+    "Output",
+    "load_model",
+    "parameter_count",
+    "predict",
+    "save_model",
+]

@@ -1,0 +1,87 @@
+"""The student: a light convolutional SNN that sees nothing but events."""
+
+import itertools
+from typing import ClassVar
+
+from torch import Tensor, nn
+
+from snnkd.models.blocks import SpikingConv, halved, over_time
+from snnkd.models.network import EyeNetwork, Features, Modality, Output
+from snnkd.spiking import LI
+
+
+class EventStudent(EyeNetwork):
+    r"""Convolutional SNN on event bins ``(T, B, 2, H, W)``.
+
+    One :class:`~snnkd.models.blocks.SpikingConv` of stride 2 per entry of ``channels``, then a linear readout of the
+    last spikes into leaky integrators, whose membranes are the logits:
+
+    .. math::
+
+        s_l[t] = \mathrm{LIF}(\mathrm{BN}(W_l * s_{l-1}[t])), \qquad
+        z[t] = \beta z[t-1] + (1-\beta)\,(W s_L[t] + b)
+
+    With ``binary_input`` the first layer sees whether a pixel fired in the window and not how often, so that it needs
+    no multiplication either; a burst of a hot pixel then counts as one event. Every synaptic input past the first
+    layer is binary in either case.
+
+    Args:
+        input_size: ``(W, H)`` of the event bins.
+        channels: width of each layer.
+        beta: decay per step at the start of training (learned, one per channel).
+        readout_beta: decay of the readout at the start of training (learned).
+        binary_input: clip event counts at 1.
+        classes: number of emotions.
+    """
+
+    modality: ClassVar[Modality] = "events"
+    in_channels: ClassVar[int] = 2
+
+    def __init__(
+        self,
+        input_size: tuple[int, int] = (64, 64),
+        channels: tuple[int, ...] = (16, 32, 64, 128),
+        beta: float = 0.8,
+        readout_beta: float = 0.9,
+        binary_input: bool = True,
+        classes: int = 7,
+    ) -> None:
+        super().__init__(
+            input_size,
+            classes,
+            channels=list(channels),
+            beta=beta,
+            readout_beta=readout_beta,
+            binary_input=binary_input,
+        )
+        self.binary_input = binary_input
+        widths = [self.in_channels, *channels]
+        self.stages = nn.ModuleList(SpikingConv(before, after, 2, beta) for before, after in itertools.pairwise(widths))
+        width, height = halved(self.input_size, len(channels))
+        self.head = nn.Linear(channels[-1] * height * width, self.classes)
+        self.readout = LI(beta=readout_beta, learn_beta=True)
+
+    @property
+    def feature_shapes(self) -> dict[str, tuple[int, ...]]:
+        """``stage1`` … : the spikes of each layer, ``(C, H, W)``."""
+        shapes: dict[str, tuple[int, ...]] = {}
+        for number, channels in enumerate(self.arguments["channels"], start=1):
+            width, height = halved(self.input_size, number)
+            shapes[f"stage{number}"] = (channels, height, width)
+        return shapes
+
+    def run(self, x: Tensor, state: tuple[Tensor, ...] | None = None) -> Output:
+        """Run over all steps of ``x (T, B, 2, H, W)``, event counts, from ``state`` (``None``: from rest)."""
+        self.check_input(x)
+        states: list[Tensor | None] = list(state) if state is not None else [None] * (len(self.stages) + 1)
+        features: Features = {}
+        after: list[Tensor] = []
+        if self.binary_input:
+            x = x.clamp(max=1)
+        for number, stage in enumerate(self.stages, start=1):
+            x, last = stage(x, states[number - 1])
+            features[f"stage{number}"] = x
+            after.append(last)
+        current = over_time(self.head, x.flatten(2))
+        logits, last = self.readout((1 - self.readout.beta) * current, states[-1])
+        return Output(logits, features, (*after, last))

@@ -1,0 +1,205 @@
+"""snnkd's own recordings: events, frames and metadata in one compressed file that any HDF5 tool reads.
+
+======================  ======================  ======================================================
+name                    type                    meaning
+======================  ======================  ======================================================
+attribute format        string                  ``snnkd-recording``
+attribute version       integer                 1
+attribute sensor_size   2 integers              width, height
+events/t                int64 (N,)              time in µs, never decreasing
+events/x, events/y      int16 (N,)              column and row
+events/p                uint8 (N,)              1 ON, 0 OFF
+frames/images           uint8 (M, H, W)         intensity, absent where there are no frames
+frames/timestamps_us    int64 (M,)              time in µs, never decreasing
+metadata                string                  a JSON object (a data set: attributes end at 64 KiB)
+======================  ======================  ======================================================
+
+The data sets are chunked, shuffled and compressed with gzip, which each build of HDF5 has; its checksum tells
+damage. The file is of version 1.10, which checksums its own structure.
+"""
+
+import json
+import os
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from snnkd.events.array import EVENT_DTYPE, Events
+from snnkd.recordings.recording import CHUNK, Frames, Recording
+from snnkd.recordings.registry import register_format
+
+SIGNATURE = b"\x89HDF\r\n\x1a\n"
+FORMAT = "snnkd-recording"
+VERSION = 1
+EVENT_TYPES = {"t": "i8", "x": "i2", "y": "i2", "p": "u1"}
+FILTERS: dict[str, Any] = {"compression": "gzip", "compression_opts": 1, "shuffle": True}
+
+
+class Hdf5Recording(Recording):
+    """A recording in snnkd's HDF5 layout."""
+
+    format = "snnkd HDF5"
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        with self._opened() as file:
+            self._check_attributes(file)
+            columns = [self._dataset(file, f"events/{name}", 1) for name in EVENT_TYPES]
+            lengths = {name: len(column) for name, column in zip(EVENT_TYPES, columns, strict=True)}
+            if len(set(lengths.values())) > 1:
+                raise self._error(f"the columns of events differ in length: {lengths}")
+            self._count = lengths["t"]
+            self._has_frames = "frames" in file
+            if self._has_frames:
+                images = self._dataset(file, "frames/images", 3)
+                times = self._dataset(file, "frames/timestamps_us", 1)
+                if len(images) != len(times):
+                    raise self._error(f"there are {len(images)} frames and {len(times)} timestamps")
+            self.metadata = self._read_metadata(file)
+
+    @property
+    def sensor_size(self) -> tuple[int, int]:
+        """Size of the sensor, (W, H)."""
+        return self._sensor_size
+
+    def _read_chunks(self) -> Iterator[Events]:
+        for begin in range(0, self._count, CHUNK):
+            with self._opened() as file:
+                part = {name: file["events"][name][begin : begin + CHUNK] for name in EVENT_TYPES}
+            yield self._pack(part["x"], part["y"], part["t"], part["p"] > 0, begin)
+
+    def _read_frames(self) -> Frames | None:
+        if not self._has_frames:
+            return None
+        with self._opened() as file:
+            images, times = file["frames/images"][()], file["frames/timestamps_us"][()]
+        return Frames(images, times.astype(np.int64, copy=False))
+
+    @contextmanager
+    def _opened(self) -> Iterator[Any]:
+        """The open file; what HDF5 finds wrong with it becomes a RecordingError."""
+        import h5py
+
+        try:
+            with h5py.File(self.path, "r") as file:
+                yield file
+        except (OSError, KeyError, ValueError, RuntimeError, TypeError, MemoryError) as error:
+            reason = " ".join(str(error).split())
+            raise self._error(f"the HDF5 file is cut or damaged: {reason}") from error
+
+    def _check_attributes(self, file: Any) -> None:
+        if file.attrs.get("format") not in (FORMAT, FORMAT.encode()):
+            raise self._error(f"an HDF5 file, but no snnkd recording: its attribute format is not {FORMAT!r}")
+        if (version := file.attrs.get("version")) != VERSION:
+            raise self._error(f"layout version {version}, this snnkd reads version {VERSION}")
+        size = np.asarray(file.attrs.get("sensor_size", []))
+        if size.shape != (2,) or size.dtype.kind not in "iu" or size.min() < 1:
+            raise self._error("its attribute sensor_size is not two integers, width and height")
+        self._sensor_size = (int(size[0]), int(size[1]))
+
+    def _dataset(self, file: Any, name: str, dimensions: int) -> Any:
+        import h5py
+
+        dataset = file.get(name)
+        if not isinstance(dataset, h5py.Dataset):
+            raise self._error(f"the data set {name} is missing")
+        if dataset.ndim != dimensions or dataset.dtype.kind not in "iub":
+            raise self._error(f"the data set {name} is {dataset.dtype} {dataset.shape}, not as the layout has it")
+        return dataset
+
+    def _read_metadata(self, file: Any) -> dict[str, Any]:
+        import h5py
+
+        if "metadata" not in file:
+            return {}
+        text = file["metadata"]
+        if not isinstance(text, h5py.Dataset) or text.shape != () or not h5py.check_string_dtype(text.dtype):
+            raise self._error("its metadata is not a string")
+        metadata = json.loads(text.asstr()[()])
+        if not isinstance(metadata, dict):
+            raise self._error("its metadata is not a JSON object")
+        return metadata
+
+
+def write_hdf5(
+    path: str | PathLike[str],
+    events: Events,
+    sensor_size: tuple[int, int],
+    frames: Frames | None = None,
+    metadata: Mapping[str, Any] | None = None,
+) -> None:
+    """Write a recording; the layout is in this module's docstring.
+
+    Args:
+        path: the file; what is there before is replaced once the new one is whole.
+        events: (N,) with ``EVENT_DTYPE``, time never decreasing, inside the sensor.
+        sensor_size: (W, H).
+        frames: intensity frames, any size.
+        metadata: what JSON can hold; NumPy numbers and arrays become numbers and lists, tuples become lists.
+
+    Raises ``ValueError`` or ``TypeError`` for what does not fit, ``OSError`` when the file cannot be written.
+    """
+    import h5py
+
+    width, height = (int(n) for n in sensor_size)
+    _check_events(events, width, height)
+    text = json.dumps(dict(metadata or {}), default=_plain, allow_nan=False)
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+    try:
+        # Version 1.10 checksums its own structure, all but its heap of strings of any length. On damaged
+        # files of an older version, or with such strings, HDF5 was seen to crash or to hang.
+        with h5py.File(temporary, "w", libver="v110") as file:
+            file.attrs.update(format=np.bytes_(FORMAT), version=VERSION, sensor_size=[width, height])
+            file["metadata"] = np.bytes_(text.encode())
+            for name, kind in EVENT_TYPES.items():
+                _write(file, f"events/{name}", events[name].astype(kind), 1 << 16)
+            if frames is not None:
+                _write(file, "frames/images", frames.images, 1)
+                _write(file, "frames/timestamps_us", frames.timestamps_us, 1 << 10)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _write(file: Any, name: str, values: NDArray[Any], rows: int) -> None:
+    """Write a data set in chunks of ``rows``, or of all there is."""
+    chunks = (min(rows, max(len(values), 1)), *values.shape[1:])
+    file.create_dataset(name, data=values, chunks=chunks, maxshape=(None, *values.shape[1:]), **FILTERS)
+
+
+def _check_events(events: Events, width: int, height: int) -> None:
+    if not isinstance(events, np.ndarray) or events.dtype != EVENT_DTYPE or events.ndim != 1:
+        raise ValueError("events must be a one-dimensional array with EVENT_DTYPE, see make_events")
+    if width < 1 or height < 1:
+        raise ValueError(f"sensor_size must be (W, H) with both at least 1, got {(width, height)}")
+    x, y, t = events["x"], events["y"], events["t"]
+    if len(events) and (x.min() < 0 or y.min() < 0 or x.max() >= width or y.max() >= height):
+        raise ValueError(
+            f"events reach from ({x.min()}, {y.min()}) to ({x.max()}, {y.max()}), outside the sensor "
+            f"{(width, height)} (W, H)"
+        )
+    if (t[1:] < t[:-1]).any():
+        i = int((t[1:] < t[:-1]).argmax()) + 1
+        raise ValueError(f"time runs backwards: event {i} is at {t[i]} µs after {t[i - 1]} µs")
+
+
+def _plain(value: Any) -> Any:
+    """What JSON does not know of itself."""
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    raise TypeError(f"metadata holds a {type(value).__name__}, which JSON cannot hold")
+
+
+register_format(
+    "snnkd HDF5",
+    Hdf5Recording,
+    recognises=lambda path, head: head.startswith(SIGNATURE),
+    extensions=(".h5", ".hdf5"),
+)

@@ -1,0 +1,112 @@
+r"""Surrogate gradients: what the backward pass uses in place of the step's derivative.
+
+The forward pass is always the exact step :math:`s = [u > 0]` with :math:`u = h - \theta`. Its derivative is zero
+almost everywhere, so backward uses :math:`\partial s/\partial u := g(u)`:
+
+===============  ==========================================================  =================
+name             :math:`g(u)`                                                default width
+===============  ==========================================================  =================
+``atan``         :math:`\frac{\alpha/2}{1 + (\frac{\pi}{2}\alpha u)^2}`      :math:`\alpha=2`
+``fast_sigmoid`` :math:`1 / (1 + k|u|)^2`                                    :math:`k=25`
+``sigmoid``      :math:`k\,\sigma(ku)\,(1 - \sigma(ku))`                     :math:`k=4`
+``triangle``     :math:`\max(0, 1 - |u|/w)`                                  :math:`w=1`
+``rectangle``    :math:`1[|u| < w]`                                          :math:`w=0.5`
+===============  ==========================================================  =================
+
+Sources: atan, Fang et al. 2021 (arXiv 2007.05785); fast sigmoid, Zenke and Ganguli 2018; triangle, Bellec et al.
+2018; rectangle, Wu et al. 2018 (and SEEN).
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+def _atan(u: Tensor, alpha: float) -> Tensor:
+    return (alpha / 2) / (1 + (math.pi / 2 * alpha * u).square())
+
+
+def _fast_sigmoid(u: Tensor, k: float) -> Tensor:
+    return 1 / (1 + k * u.abs()).square()
+
+
+def _sigmoid(u: Tensor, k: float) -> Tensor:
+    sigma = torch.sigmoid(k * u)
+    return k * sigma * (1 - sigma)
+
+
+def _triangle(u: Tensor, w: float) -> Tensor:
+    return (1 - u.abs() / w).clamp(min=0)
+
+
+def _rectangle(u: Tensor, w: float) -> Tensor:
+    return (u.abs() < w).to(u.dtype)
+
+
+_DERIVATIVES: dict[str, tuple[Callable[[Tensor, float], Tensor], float]] = {
+    "atan": (_atan, 2.0),
+    "fast_sigmoid": (_fast_sigmoid, 25.0),
+    "sigmoid": (_sigmoid, 4.0),
+    "triangle": (_triangle, 1.0),
+    "rectangle": (_rectangle, 0.5),
+}
+
+SURROGATES = tuple(_DERIVATIVES)
+"""Names of the built-in surrogates."""
+
+
+@dataclass(frozen=True)
+class Surrogate:
+    """A surrogate by name, with its width (``None``: the default of the table in this module)."""
+
+    name: str
+    width: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.name not in _DERIVATIVES:
+            raise ValueError(f"surrogate must be one of {', '.join(SURROGATES)} or a callable, got {self.name!r}")
+        if self.width is not None and not self.width > 0:
+            raise ValueError(f"surrogate width must be above zero, got {self.width}")
+
+    def derivative(self, u: Tensor) -> Tensor:
+        """Return ``g(u)``, of the shape and dtype of ``u``."""
+        function, width = _DERIVATIVES[self.name]
+        return function(u, width if self.width is None else self.width)
+
+
+class _Step(torch.autograd.Function):
+    """``[u > 0]`` forward, ``g(u)`` backward; NaN stays NaN so that a broken input is seen and not silenced."""
+
+    @staticmethod
+    def forward(ctx: Any, u: Tensor, surrogate: Surrogate) -> Tensor:
+        ctx.save_for_backward(u)
+        ctx.surrogate = surrogate
+        return torch.where(u.isnan(), u, (u > 0).to(u.dtype))
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+        (u,) = ctx.saved_tensors
+        # Plain differentiable operations, so that a second backward pass works.
+        return grad * ctx.surrogate.derivative(u), None
+
+
+SpikeFunction = Callable[[Tensor], Tensor]
+
+
+def spike_function(surrogate: str | Surrogate | SpikeFunction) -> SpikeFunction:
+    """Turn a surrogate's name, a :class:`Surrogate` or a callable ``u -> s`` into the spike function ``u -> s``.
+
+    A callable is used as it is: snnTorch's ``snntorch.surrogate`` functions are such callables.
+    """
+    if isinstance(surrogate, str):
+        surrogate = Surrogate(surrogate)
+    if isinstance(surrogate, Surrogate):
+        chosen = surrogate
+        return lambda u: _Step.apply(u, chosen)
+    if not callable(surrogate):
+        raise ValueError(f"surrogate must be a name, a Surrogate or a callable, got {type(surrogate).__name__}")
+    return surrogate

@@ -1,0 +1,80 @@
+"""Callbacks: the model folder at the end, a seed per epoch, and a progress bar over epochs."""
+
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+from lightning.pytorch.callbacks import Callback
+from rich.progress import Progress
+
+from snnkd.datasets import EMOTIONS
+from snnkd.errors import ConfigError
+from snnkd.models import EyeNetwork, save_model
+from snnkd.models.pretrained import check_target
+from snnkd.training.data import EyeData
+from snnkd.training.modules import EmotionModule
+
+
+class SaveModel(Callback):
+    """Write the trained network as a model folder when training has ended, and refuse before it starts if it could not.
+
+    A run that was interrupted or failed writes none.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        """Look at the target while nothing is lost yet."""
+        check_target(self.folder)
+
+    def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Write the folder."""
+        data = trainer.datamodule  # type: ignore[attr-defined]
+        if trainer.interrupted or not trainer.is_global_zero:
+            return
+        if not isinstance(pl_module, EmotionModule) or not isinstance(data, EyeData):
+            raise ConfigError("model: must be a module of snnkd.training and data one of its data modules")
+        facts: dict[str, Any] = {"module": type(pl_module).__name__, "epochs": trainer.current_epoch}
+        for name in ("val/war", "val/uar"):
+            if name in trainer.callback_metrics:
+                facts[name.replace("/", "_")] = round(float(trainer.callback_metrics[name]), 4)
+        save_trained(pl_module.network, self.folder, data.input_config, facts)
+
+
+def save_trained(network: EyeNetwork, folder: Path, input_config: dict[str, Any], facts: dict[str, Any]) -> Path:
+    """Write a network that tells this library's emotions apart."""
+    return save_model(network, folder, emotions=EMOTIONS, input=input_config, training=facts)
+
+
+class EpochSeed(Callback):
+    """Seed every epoch by its number, so that a resumed training draws what the uninterrupted one would have drawn.
+
+    Shuffling, random clips, dropout: all of them come from torch's generator.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Seed torch from the run's seed and the epoch."""
+        torch.manual_seed(self.seed * 1_000_003 + trainer.current_epoch)
+
+
+class EpochProgress(Callback):
+    """One line for a whole training: epochs done, loss, time left."""
+
+    def __init__(self, progress: Progress, label: str) -> None:
+        self.progress = progress
+        self.label = label
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Add the line."""
+        self.task = self.progress.add_task(self.label, total=trainer.max_epochs, note="")
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Advance it."""
+        loss = trainer.callback_metrics.get("train/loss")
+        note = "" if loss is None else f"loss {float(loss):.3f}"
+        self.progress.update(self.task, advance=1, note=note)

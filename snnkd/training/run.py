@@ -1,0 +1,123 @@
+"""``snnkd train``: a Lightning training out of one YAML file."""
+
+import logging
+import re
+import warnings
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+from jsonargparse import ArgumentError
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
+
+from snnkd.errors import ConfigError, SnnkdError
+from snnkd.training.callbacks import EpochSeed, SaveModel
+from snnkd.training.data import EyeData
+from snnkd.training.modules import EmotionModule
+
+MODEL, CHECKPOINTS, LOGS = "model", "checkpoints", "logs"
+
+
+def loggers(output: Path, name: str = LOGS) -> list[Logger]:
+    """TensorBoard's and CSV logs, in ``NAME/version_N`` with the first free *N*, so that none is overwritten."""
+    number = 0
+    while (output / name / f"version_{number}").exists():
+        number += 1
+    return [kind(output, name=name, version=f"version_{number}") for kind in (TensorBoardLogger, CSVLogger)]
+
+
+def callbacks(output: Path, seed: int) -> list[Callback]:
+    """A seed per epoch, the last epoch's checkpoint to resume from, and the model folder at the end."""
+    checkpoint = ModelCheckpoint(
+        dirpath=output / CHECKPOINTS, filename="last", save_top_k=1, monitor=None, enable_version_counter=False
+    )
+    return [EpochSeed(seed), checkpoint, SaveModel(output / MODEL)]
+
+
+def quiet() -> None:
+    """Silence what Lightning says of this machine rather than of the training."""
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    for message in (
+        ".*does not have many workers.*",
+        ".*LightningCLI's args parameter is intended.*",
+        ".*The number of training batches.*",
+        ".*Checkpoint directory .* exists and is not empty.*",
+        ".*Experiment logs directory .* exists and is not empty.*",
+        ".*isinstance.treespec, LeafSpec.*",
+    ):
+        warnings.filterwarnings("ignore", message=message)
+
+
+class TrainCLI(LightningCLI):
+    """The library's training command: model, data and trainer from YAML, typed by their signatures."""
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Add what belongs to neither model, data nor trainer."""
+        parser.add_argument("--output", type=str, default="runs/train", help="folder of model, checkpoints and logs")
+        parser.add_argument("--resume", action="store_true", help="continue the training in the output folder")
+        parser.add_argument("--overwrite", action="store_true", help="replace the training in the output folder")
+
+    def before_instantiate_classes(self) -> None:
+        """Refuse what would fail later or overwrite something, while nothing is written yet."""
+        output = Path(self.config.output)
+        checkpoint = output / CHECKPOINTS / "last.ckpt"
+        if self.config.resume and not checkpoint.is_file():
+            raise ConfigError(f"resume: {checkpoint} does not exist: there is nothing to continue")
+        used = checkpoint.exists() or (output / MODEL).exists()
+        if used and not self.config.resume and not self.config.overwrite:
+            raise ConfigError(
+                f"output: {output} holds a training already: give --resume to continue it, --overwrite to replace it, "
+                "or another --output"
+            )
+
+    def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
+        """Build the trainer with logs, checkpoints and the model folder under ``output``."""
+        output = Path(self.config.output)
+        self.trainer_defaults = {
+            **self.trainer_defaults,
+            "callbacks": callbacks(output, int(self.config.seed_everything)),
+        }
+        return super().instantiate_trainer(default_root_dir=str(output), logger=loggers(output), **kwargs)
+
+
+def train(arguments: list[str]) -> Path:
+    """Run ``snnkd train`` with these command-line arguments; return the model folder.
+
+    Raises :class:`~snnkd.errors.ConfigError` for an argument or YAML key that is wrong, by name.
+    """
+    quiet()
+    try:
+        cli = TrainCLI(
+            EmotionModule,
+            EyeData,
+            subclass_mode_model=True,
+            subclass_mode_data=True,
+            save_config_kwargs={"overwrite": True},
+            seed_everything_default=0,
+            auto_configure_optimizers=False,
+            parser_kwargs={"prog": "snnkd train", "exit_on_error": False, "description": "Train from a YAML file."},
+            args=arguments,
+            run=False,
+        )
+    except (ArgumentError, ValueError, TypeError) as error:
+        # What a constructor of ours refused arrives wrapped in a report over every type that was tried.
+        raise ours(error) or ConfigError(one_line(str(error))) from None
+    output = Path(cli.config.output)
+    checkpoint = str(output / CHECKPOINTS / "last.ckpt") if cli.config.resume else None
+    # A checkpoint of ours holds tensors and plain values only, so it is read without unpickling anything else.
+    cli.trainer.fit(cli.model, cli.datamodule, ckpt_path=checkpoint, weights_only=True)
+    return output / MODEL
+
+
+def ours(error: BaseException | None) -> SnnkdError | None:
+    """Return the library's own error among the causes of ``error``."""
+    while error is not None and not isinstance(error, SnnkdError):
+        error = error.__cause__ or error.__context__
+    return error
+
+
+def one_line(message: str) -> str:
+    """Fold jsonargparse's report, which nests over many lines, into one that names the key and the reason."""
+    return re.sub(r"\s+", " ", message).strip()

@@ -1,0 +1,154 @@
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch.utils.data import DataLoader
+
+from snnkd.datasets import EMOTIONS, EyeSim, collate, open_dataset
+from snnkd.datasets.eyesim import Settings, generate
+from snnkd.errors import DatasetError
+from snnkd.recordings import open_recording
+
+SETTINGS = Settings(size=(24, 20), duration_s=0.4, substeps=2)  # 12 windows
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return generate(tmp_path_factory.mktemp("eyesim"), persons=5, takes=1, settings=SETTINGS, workers=1)
+
+
+def people(data: EyeSim) -> set[str]:
+    return {s.person for s in data.sequences}
+
+
+def test_the_sample_contract(root):
+    data = EyeSim(root, "all", steps=6)
+    assert len(data) == 35
+    assert (data.input_size, data.steps, data.window_us) == ((24, 20), 6, 33_333)
+    sample = data[8]
+    assert sample["events"].shape == (6, 2, 20, 24)
+    assert sample["frames"].shape == (6, 1, 20, 24)
+    assert sample["events"].dtype == sample["frames"].dtype == torch.float32
+    assert 0.1 < sample["frames"].mean() < 0.9
+    assert (sample["label"], sample["index"]) == (data.labels[8], 8)
+    assert EMOTIONS[sample["label"]] == data.sequences[8].emotion
+
+
+def test_windows_hold_the_recordings_events_and_its_latest_frames(root):
+    data = EyeSim(root, "all", steps=12)
+    sample = data[3]
+    recording = open_recording(root / data.sequences[3].name)
+    events = recording.events[recording.events["t"] < 12 * 33_333]
+    assert sample["events"].sum() == len(events)
+    assert sample["events"][:, 1].sum() == events["p"].sum()
+    np.testing.assert_array_equal(
+        sample["events"].sum((1, 2, 3)).numpy(), np.bincount(events["t"] // 33_333, minlength=12)
+    )
+    # Window i ends at frame i + 1.
+    np.testing.assert_allclose(sample["frames"][:, 0] * 255, recording.frames.images[1:], atol=1e-4)
+
+
+@pytest.mark.parametrize(("start", "first"), [("first", 0), ("centre", 3), ("last", 7)])
+def test_a_clip_is_cut_where_it_should(root, start, first):
+    whole = EyeSim(root, "all", steps=12)[0]
+    clip = EyeSim(root, "all", steps=3, stride=2, start=start)[0]
+    torch.testing.assert_close(clip["events"], whole["events"][[first, first + 2, first + 4]])
+    torch.testing.assert_close(clip["frames"], whole["frames"][[first, first + 2, first + 4]])
+
+
+def test_a_window_between_frames_shows_the_frame_before_its_end(root):
+    data = EyeSim(root, "all", steps=24, window_us=16_000)
+    recording = open_recording(root / data.sequences[0].name)
+    expected = [(16_000 * (i + 1)) // 33_333 for i in range(24)]
+    np.testing.assert_allclose(data[0]["frames"][:, 0] * 255, recording.frames.images[expected], atol=1e-4)
+
+
+def test_training_clips_start_at_random_and_others_do_not(root):
+    train, val = EyeSim(root, "train", steps=4), EyeSim(root, "val", steps=4)
+    assert (train.start, val.start) == ("random", "centre")
+    torch.manual_seed(0)
+    drawn = [train[0]["events"] for _ in range(8)]
+    torch.manual_seed(0)
+    assert all(torch.equal(a, train[0]["events"]) for a in drawn)
+    assert any(not torch.equal(drawn[0], other) for other in drawn)
+    assert torch.equal(val[0]["events"], val[0]["events"])
+
+
+def test_subsets_share_no_person(root):
+    for fold in range(5):
+        parts = [EyeSim(root, s, fold=fold, steps=4) for s in ("train", "val", "test")]
+        assert [len(people(p)) for p in parts] == [3, 1, 1]
+        assert len(set.union(*map(people, parts))) == 5
+    again = EyeSim(root, "test", fold=2, steps=4)
+    assert again.sequences == EyeSim(root, "test", fold=2, steps=4).sequences
+
+
+def test_another_size_keeps_the_events(root):
+    data = EyeSim(root, "all", steps=12, size=(12, 10))
+    assert data.input_size == (12, 10)
+    sample = data[0]
+    assert sample["events"].shape == (12, 2, 10, 12)
+    assert sample["frames"].shape == (12, 1, 10, 12)
+    assert sample["events"].sum() == EyeSim(root, "all", steps=12)[0]["events"].sum()
+
+
+def test_the_cache_saves_reading_and_keeps_its_budget(root, monkeypatch):
+    reads = []
+    decode = EyeSim._decode
+    monkeypatch.setattr(EyeSim, "_decode", lambda self, s: reads.append(s.name) or decode(self, s))
+    one = 12 * 3 * 24 * 20  # bytes of a decoded recording
+    data = EyeSim(root, "all", steps=4, cache_bytes=2 * one)
+    for _ in range(2):
+        for i in range(4):
+            data[i]
+    assert len(reads) == 2 + 2 * 2
+    torch.testing.assert_close(data[0]["events"], EyeSim(root, "all", steps=4, cache_bytes=0)[0]["events"])
+
+
+def test_a_sample_does_not_share_memory_with_the_cache(root):
+    data = EyeSim(root, "all", steps=4)
+    before = data[0]["events"].clone()
+    data[0]["events"].add_(100)
+    assert torch.equal(data[0]["events"], before)
+
+
+def test_it_goes_through_spawned_workers(root):
+    data = EyeSim(root, "all", steps=4)
+    plan = len(pickle.dumps(data))
+    data[0]
+    assert len(pickle.dumps(data)) == plan  # the pictures stay here
+    loader = DataLoader(data, 35, collate_fn=collate, num_workers=1, multiprocessing_context="spawn")
+    (batch,) = list(loader)
+    assert batch["events"].shape == (4, 35, 2, 20, 24)
+    assert batch["labels"].tolist() == data.labels
+    torch.testing.assert_close(batch["events"][:, 0], data[0]["events"])
+
+
+def test_a_folder_tells_that_it_is_eyesim(root):
+    data = open_dataset(root, "all", size=(12, 10), steps=5, window_us=20_000)
+    assert isinstance(data, EyeSim)
+    assert (data.steps, data.window_us, data.input_size) == (5, 20_000, (12, 10))
+
+
+def test_what_is_wrong_is_said_in_one_line(root, tmp_path):
+    cases = [
+        (lambda: EyeSim(tmp_path), "eyesim.json"),
+        (lambda: EyeSim(root), "lower steps"),
+        (lambda: EyeSim(root, steps=4, folds=9), "5 persons"),
+        (lambda: EyeSim(root, "dev", steps=4), "'dev'"),
+    ]
+    for call, word in cases:
+        with pytest.raises(DatasetError) as caught:
+            call()
+        assert word in str(caught.value)
+        assert "\n" not in str(caught.value)
+
+
+def test_a_missing_recording_is_named(tmp_path):
+    root = generate(tmp_path, persons=1, takes=1, settings=SETTINGS, workers=1)
+    data = EyeSim(root, "all", steps=4)
+    (root / data.sequences[2].name).unlink()
+    with pytest.raises(DatasetError, match=r"anger_000\.h5.*generate"):
+        data[2]

@@ -1,0 +1,144 @@
+import json
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from snnkd.datasets.eyesim import Settings, generate, generation, simulate_sequence
+from snnkd.datasets.labels import EMOTIONS
+from snnkd.errors import DatasetError
+from snnkd.recordings import open_recording
+
+SMALL = Settings(size=(16, 16), duration_s=0.2, substeps=2)
+
+
+def make(root: Path, **kwargs) -> Path:
+    return generate(root, **({"persons": 2, "takes": 1, "settings": SMALL, "workers": 1} | kwargs))
+
+
+def stamps(root: Path) -> dict[str, int]:
+    return {str(p.relative_to(root)): p.stat().st_mtime_ns for p in root.rglob("*.h5")}
+
+
+def manifest(root: Path) -> dict:
+    return json.loads((root / "eyesim.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make(tmp_path_factory.mktemp("eyesim") / "data", takes=2)
+
+
+def test_every_person_shows_every_emotion_equally_often(whole):
+    sequences = manifest(whole)["sequences"]
+    assert len(sequences) == 28
+    assert Counter((s["person"], s["emotion"]) for s in sequences) == {
+        (person, emotion): 2 for person in ("p000", "p001") for emotion in EMOTIONS
+    }
+    assert {s["lighting"] for s in sequences} == {"normal"}
+    assert sorted(s["file"] for s in sequences) == sorted(stamps(whole))
+
+
+def test_a_file_is_the_take_it_names(whole):
+    recording = open_recording(whole / "p001" / "fear_001.h5")
+    made = simulate_sequence(0, 1, "fear", 1, SMALL)
+    np.testing.assert_array_equal(recording.events, made.events)
+    np.testing.assert_array_equal(recording.frames.images, made.frames.images)
+    assert recording.sensor_size == (16, 16)
+    assert recording.metadata["emotion"] == "fear"
+    assert recording.metadata["segments"] == made.metadata["segments"]
+
+
+def test_worker_processes_make_the_same(whole, tmp_path):
+    seen = []
+    other = make(tmp_path / "two", takes=2, workers=2, progress=lambda *args: seen.append(args))
+    assert seen == [(i, 28) for i in range(29)]
+    assert manifest(other) == manifest(whole)
+    for name in ("p000/anger_000.h5", "p001/neutral_001.h5", "p001/happiness_000.h5"):
+        a, b = open_recording(whole / name), open_recording(other / name)
+        np.testing.assert_array_equal(a.events, b.events)
+        np.testing.assert_array_equal(a.frames.images, b.frames.images)
+
+
+def test_a_second_call_makes_nothing_anew(whole):
+    before = stamps(whole)
+    seen = []
+    make(whole, takes=2, progress=lambda *args: seen.append(args))
+    assert stamps(whole) == before
+    assert seen == [(28, 28)]
+
+
+def test_a_stopped_run_is_continued(tmp_path):
+    root = tmp_path / "data"
+
+    def stop(done: int, total: int) -> None:
+        if done == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        make(root, progress=stop)
+    before = stamps(root)
+    assert len(before) == 3
+    assert not (root / "eyesim.json").exists()
+    cut = next(root.rglob("*.h5"))
+    cut.write_bytes(cut.read_bytes()[:1000])  # what a full disk may leave
+    make(root)
+    after = stamps(root)
+    assert len(after) == 14
+    kept = {name for name in before if after[name] == before[name]}
+    assert kept == set(before) - {str(cut.relative_to(root))}
+    assert len(open_recording(cut).frames.images) > 1
+
+
+def test_more_takes_are_added(tmp_path):
+    root = make(tmp_path / "data", persons=1)
+    before = stamps(root)
+    make(root, persons=1, takes=2)
+    assert {name: stamps(root)[name] for name in before} == before
+    assert len(manifest(root)["sequences"]) == 14
+    with pytest.raises(DatasetError, match="1 persons and 2 takes"):
+        make(root, persons=1, takes=1)
+
+
+@pytest.mark.parametrize(
+    ("change", "word"), [({"seed": 1}, "seed=0"), ({"size": (20, 16)}, "size"), ({"substeps": 3}, "substeps")]
+)
+def test_other_settings_are_refused(whole, change, word):
+    with pytest.raises(DatasetError) as caught:
+        make(whole, takes=2, **change)
+    message = str(caught.value)
+    assert "eyesim.json" in message
+    assert word in message
+    assert "another root" in message
+    assert "\n" not in message
+
+
+def test_recordings_of_other_settings_are_refused_without_a_manifest_too(tmp_path):
+    root = make(tmp_path / "data", persons=1)
+    (root / "eyesim.json").unlink()
+    with pytest.raises(DatasetError, match=r"happiness_000\.h5 was made with other settings"):
+        make(root, persons=1, seed=5)
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"format": "eyesim"}', "null"])
+def test_a_broken_manifest_is_named(tmp_path, content):
+    (tmp_path / "eyesim.json").write_text(content)
+    with pytest.raises(DatasetError, match=r"eyesim\.json.*generate again"):
+        make(tmp_path)
+
+
+def test_another_version_is_named(whole, tmp_path):
+    content = manifest(whole)
+    content["settings"]["version"] = 999
+    (tmp_path / "eyesim.json").write_text(json.dumps(content))
+    with pytest.raises(DatasetError, match="another version"):
+        generation.read_manifest(tmp_path)
+
+
+def test_what_cannot_be_made(tmp_path):
+    with pytest.raises(DatasetError, match="at least 1"):
+        make(tmp_path, takes=0)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DatasetError, match="cannot write"):
+        make(tmp_path / "file")

@@ -1,0 +1,132 @@
+import pickle
+from collections import Counter
+
+import numpy as np
+import pytest
+import torch
+from torch.utils.data import DataLoader
+
+from snnkd.datasets import EMOTIONS, SEE, collate, open_dataset
+from snnkd.datasets.see_layout import SequenceName
+
+
+def people(data):
+    return {s.person for s in data.sequences}
+
+
+def names(data):
+    return [s.name for s in data.sequences]
+
+
+def test_every_field_of_a_name():
+    assert SequenceName.parse("1_001_man_24_Master_normal_angry_45_take000") == SequenceName(
+        number=1,
+        person="001",
+        sex="man",
+        age=24,
+        degree="Master",
+        lighting="normal",
+        emotion="anger",
+        length=45,
+        take=0,
+    )
+    other = SequenceName.parse("2616_094_woman_21_undergraduate_Low_neutraL_26_take012")
+    assert (other.sex, other.degree, other.lighting, other.emotion) == (
+        "woman",
+        "undergraduate",
+        "low-light",
+        "neutral",
+    )
+    assert (other.number, other.person, other.age, other.length, other.take) == (2616, "094", 21, 26, 12)
+
+
+def test_all_sequences_with_their_labels(see_root):
+    data = SEE(see_root, subset="all")
+    assert len(data) == 28
+    assert Counter(data.labels) == dict.fromkeys(range(7), 4)
+    assert [s.details.number for s in data.sequences] == list(range(1, 29))
+    assert {s.lighting for s in data.sequences} == {"normal", "overexposed", "low-light", "HDR"}
+    assert data.sequences[4].emotion == "neutral"
+
+
+def test_the_official_split_is_the_files(see_root):
+    test = SEE(see_root, subset="test")
+    assert len(test) == 2
+    assert {s.official for s in test.sequences} == {"testing"}
+    assert len(SEE(see_root, val_share=0.0)) == 26
+
+
+@pytest.mark.parametrize("split", ["official", "subject-disjoint"])
+def test_validation_persons_are_in_no_training_sequence(see_root, split):
+    parts = {s: SEE(see_root, split, subset=s, folds=4, val_share=0.3) for s in ("train", "val", "test")}
+    assert not people(parts["train"]) & people(parts["val"])
+    everything = [name for data in parts.values() for name in names(data)]
+    assert sorted(everything) == sorted(names(SEE(see_root, subset="all")))
+    again = SEE(see_root, split, subset="train", folds=4, val_share=0.3)
+    assert names(again) == names(parts["train"])
+
+
+def test_the_subject_disjoint_split_shares_nobody_and_tests_all(see_root):
+    tested = []
+    for fold in range(4):
+        train, val, test = (
+            SEE(see_root, "subject-disjoint", fold, subset=s, folds=4) for s in ("train", "val", "test")
+        )
+        assert not people(test) & (people(train) | people(val))
+        tested += names(test)
+    assert sorted(tested) == sorted(names(SEE(see_root, subset="all")))
+
+
+def test_on_and_off_are_found_in_spite_of_jpeg(see_root):
+    data = SEE(see_root, subset="test", size=None)
+    assert data.input_size == (48, 36)
+    events = data[0]["events"]
+    assert events.shape == (4, 2, 36, 48)
+    expected = torch.zeros(2, 36, 48)
+    expected[1, 8:16, 8:16] = 1
+    expected[0, 8:16, 32:40] = 1
+    # The blocks lie on the 8 x 8 grid of JPEG, so nothing leaks; background must be exactly empty.
+    assert torch.equal(events, expected.expand(4, -1, -1, -1))
+
+
+def test_resizing_keeps_the_number_of_event_pixels(see_root):
+    events = SEE(see_root, subset="test", size=(12, 9))[0]["events"]
+    assert events.shape == (4, 2, 9, 12)
+    np.testing.assert_allclose(events.sum((2, 3)).numpy(), 64.0, rtol=1e-5)
+    assert events.max() == 16.0
+
+
+@pytest.mark.parametrize("start", ["first", "last"])
+def test_frames_are_those_of_the_steps(see_root, start):
+    sample = SEE(see_root, subset="test", start=start, size=(20, 20))[1]
+    assert sample["frames"].shape == (4, 1, 20, 20)
+    level = (sample["frames"].mean((1, 2, 3)) * 255).numpy()
+    first = {"first": 0, "last": 7}[start]
+    np.testing.assert_allclose(level, 20 + 8 * (first + 4 * np.arange(4)), atol=1.5)
+    assert sample["index"] == 1
+    assert EMOTIONS[sample["label"]] == "fear"
+
+
+def test_a_segment_limits_the_clip(make_see):
+    tree = make_see(persons=2)
+    for entry in tree.database.values():
+        entry["annotations"]["segment"] = [5, 19]
+    tree.write()
+    data = SEE(tree.root, subset="all", start="first", size=(20, 20))
+    assert data.sequences[0].length == 14
+    assert float(data[0]["frames"][0].mean()) * 255 == pytest.approx(20 + 8 * 5, abs=1.5)
+
+
+def test_it_goes_through_spawned_workers(see_root):
+    data = SEE(see_root, subset="all", start="first", size=(16, 16))
+    assert pickle.loads(pickle.dumps(data)).sequences == data.sequences
+    loader = DataLoader(data, 14, collate_fn=collate, num_workers=1, multiprocessing_context="spawn")
+    batches = list(loader)
+    assert [tuple(b["events"].shape) for b in batches] == [(4, 14, 2, 16, 16)] * 2
+    assert torch.cat([b["labels"] for b in batches]).tolist() == data.labels
+
+
+def test_a_folder_tells_which_dataset_it_is(see_root):
+    data = open_dataset(see_root, "all", steps=3, stride=2, size=(10, 10), window_us=33_333)
+    assert isinstance(data, SEE)
+    assert (data.steps, data.stride, data.input_size) == (3, 2, (10, 10))

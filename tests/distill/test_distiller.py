@@ -1,0 +1,100 @@
+"""The distiller: what is trained, what is frozen, and what is refused before it starts."""
+
+import pytest
+import torch
+
+from snnkd.distill import Distiller, Objective
+from snnkd.errors import ConfigError
+from snnkd.models import EventStudent, FrameTeacher
+
+HINT = Objective("feature_hint", 0.5, student_feature="stage2", teacher_feature="stage2")
+
+
+@pytest.fixture
+def batch():
+    torch.manual_seed(0)
+    return {
+        "events": torch.poisson(torch.full((4, 6, 2, 32, 32), 0.4)),
+        "frames": torch.rand(4, 6, 1, 32, 32),
+        "labels": torch.arange(6),
+    }
+
+
+def networks(**teacher):
+    torch.manual_seed(0)
+    return FrameTeacher((32, 32), (4, 6), dropout=0.5, **teacher), EventStudent((32, 32), (4, 8))
+
+
+def test_the_loss_is_the_weighted_sum_of_its_terms(batch):
+    objectives = [Objective("kd", 2.0, options={"temperature": 4.0}), HINT]
+    loss, terms, logits = Distiller(*networks(), objectives, label_weight=0.7)(batch)
+    assert set(terms) == {"label", "kd", "feature_hint"}
+    assert loss.item() == pytest.approx(
+        (0.7 * terms["label"] + 2.0 * terms["kd"] + 0.5 * terms["feature_hint"]).item(), rel=1e-6
+    )
+    assert logits.shape == (4, 6, 7)
+
+
+def test_student_and_projector_learn_and_the_teacher_does_not(batch):
+    teacher, student = networks()
+    before = {k: v.clone() for k, v in teacher.state_dict().items()}
+    distiller = Distiller(teacher, student, [Objective("kd"), HINT])
+    distiller.train()
+    optimiser = torch.optim.SGD(distiller.parameters(), 0.1)
+    projector = [p.clone() for p in distiller.projectors.parameters()]
+    distiller(batch)[0].backward()
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in student.parameters())
+    optimiser.step()
+    assert all(not torch.equal(a, b) for a, b in zip(projector, distiller.projectors.parameters(), strict=True))
+    # Not even its running statistics, although the distiller was in training mode.
+    assert all(torch.equal(before[k], v) for k, v in teacher.state_dict().items())
+    assert not teacher.training
+    assert not any(name.startswith("_teacher") or "embed" in name for name in distiller.state_dict())
+
+
+def test_every_objective_adds_gradient_of_its_own(batch):
+    def gradient(objectives):
+        teacher, student = networks()
+        Distiller(teacher, student, objectives, label_weight=0.0)(batch)[0].backward()
+        return torch.cat([p.grad.flatten() for p in student.stages.parameters()])
+
+    logit, feature = gradient([Objective("kd")]), gradient([HINT])
+    assert logit.abs().sum() > 0
+    assert feature.abs().sum() > 0
+    torch.testing.assert_close(gradient([Objective("kd"), HINT]), logit + feature, rtol=1e-3, atol=1e-7)
+
+
+def test_the_teacher_follows_to_another_dtype():
+    distiller = Distiller(*networks(), [HINT]).double()
+    assert {p.dtype for p in distiller.teacher.parameters()} == {torch.float64}
+
+
+@pytest.mark.parametrize(
+    ("objective", "message"),
+    [
+        (Objective("kdd"), r"objectives\[0\].name: 'kdd' is no objective, choose from kd"),
+        (Objective("kd", -1.0), r"objectives\[0\].weight: must be zero or above, got -1"),
+        (Objective("kd", float("nan")), r"objectives\[0\].weight: must be zero or above, got nan"),
+        (Objective("kd", options={"tau": 3}), r"objectives\[0\].options: kd takes temperature, not 'tau'"),
+        (
+            Objective("feature_hint", student_feature="stage9", teacher_feature="stage2"),
+            r"objectives\[0\].student_feature: 'stage9' is not among the student's features \(stage1, stage2\)",
+        ),
+        (
+            Objective("feature_hint", student_feature="stage2", teacher_feature="deep"),
+            r"objectives\[0\].teacher_feature: 'deep' is not among the teacher's",
+        ),
+        (
+            Objective("feature_hint", student_feature="stage1", teacher_feature="stage2"),
+            r"objectives\[0\]: feature maps differ in size",
+        ),
+    ],
+)
+def test_what_cannot_work_is_refused_by_its_key(objective, message):
+    with pytest.raises(ConfigError, match=message):
+        Distiller(*networks(), [objective])
+
+
+def test_a_teacher_of_other_classes_is_refused():
+    with pytest.raises(ConfigError, match="teacher: tells 5 classes apart, the student 7"):
+        Distiller(*networks(classes=5), [Objective("kd")])

@@ -1,0 +1,207 @@
+"""The neuron against its definition in NumPy, against snnTorch, and against what users rely on."""
+
+import math
+
+import numpy as np
+import pytest
+import snntorch
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from snntorch import surrogate as snntorch_surrogate
+
+from snnkd.spiking import BACKENDS, LI, LIF, RESETS, SURROGATES, Surrogate, li, lif
+
+DERIVATIVES = {
+    "atan": lambda u: 1 / (1 + (math.pi * u) ** 2),
+    "fast_sigmoid": lambda u: 1 / (1 + 25 * abs(u)) ** 2,
+    "sigmoid": lambda u: 4 / (1 + math.exp(-4 * u)) / (1 + math.exp(4 * u)),
+    "triangle": lambda u: max(0.0, 1 - abs(u)),
+    "rectangle": lambda u: float(abs(u) < 0.5),
+}
+
+
+def by_hand(x, beta, theta, reset, delay):
+    """The recurrence of DESIGN, one scalar neuron in Python floats: spikes, membranes at the step, last state."""
+    v, spikes, membranes = 0.0, [], []
+    for current in x:
+        if delay:
+            r = float(v > theta)
+            kept = (1 - r) * v if reset == "zero" else v
+            v = beta * kept + current - (r * theta if reset == "subtract" else 0.0)
+            h = v
+        else:
+            h = beta * v + current
+        s = float(h > theta)
+        if not delay:
+            v = {"subtract": h - theta * s, "zero": (1 - s) * h, "none": h}[reset]
+        spikes.append(s)
+        membranes.append(h)
+    return spikes, membranes, v
+
+
+def gradient_by_hand(x, beta, theta, reset, delay, derivative, upstream):
+    """Gradient of sum(upstream * spikes) to x, reset detached, by the chain rule over the unrolled steps."""
+    spikes, h, _ = by_hand(x, beta, theta, reset, delay)
+    grad, carried = [0.0] * len(x), 0.0
+    for t in reversed(range(len(x))):
+        # d h[t+1] / d h[t]: the leak, through what the reset left of the membrane
+        leak = beta * (1 - spikes[t]) if reset == "zero" else beta
+        carried = upstream[t] * derivative(h[t] - theta) + leak * carried
+        grad[t] = carried
+    return grad
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("surrogate", SURROGATES)
+@pytest.mark.parametrize("delay", [False, True])
+@pytest.mark.parametrize("reset", RESETS)
+def test_spikes_state_and_gradient_are_the_definition(backend, reset, delay, surrogate):
+    rng = np.random.default_rng(0)
+    x = rng.normal(0.4, 0.7, (30, 5))
+    upstream = rng.normal(size=x.shape)
+    xt = torch.tensor(x, requires_grad=True)
+    spikes, state = lif(xt, 0.85, 0.6, surrogate=surrogate, reset=reset, reset_delay=delay, backend=backend)
+    (spikes * torch.tensor(upstream)).sum().backward()
+    for n in range(x.shape[1]):
+        s, _, v = by_hand(x[:, n], 0.85, 0.6, reset, delay)
+        g = gradient_by_hand(x[:, n], 0.85, 0.6, reset, delay, DERIVATIVES[surrogate], upstream[:, n])
+        assert spikes[:, n].tolist() == s
+        assert state[n].item() == pytest.approx(v, abs=1e-12)
+        np.testing.assert_allclose(xt.grad[:, n], g, rtol=1e-9, atol=1e-12)
+    assert 0.05 < spikes.mean() < 0.95
+
+
+@pytest.mark.parametrize("reset", ["subtract", "zero"])
+def test_delayed_reset_is_snntorchs(reset):
+    x = torch.rand(40, 6, 3) * 1.4
+    ours, theirs = x.clone().requires_grad_(), x.clone().requires_grad_()
+    spikes, _ = lif(ours, 0.9, 1.0, surrogate="atan", reset=reset, reset_delay=True)
+    leaky = snntorch.Leaky(
+        beta=0.9, threshold=1.0, reset_mechanism=reset, reset_delay=True, spike_grad=snntorch_surrogate.atan(alpha=2.0)
+    )
+    membrane, expected = leaky.init_leaky(), []
+    for step in theirs:
+        spike, membrane = leaky(step, membrane)
+        expected.append(spike)
+    expected = torch.stack(expected)
+    weights = torch.randn_like(x)
+    (spikes * weights).sum().backward()
+    (expected * weights).sum().backward()
+    assert torch.equal(spikes, expected)
+    assert spikes.sum() > 50
+    torch.testing.assert_close(ours.grad, theirs.grad)
+
+
+def test_immediate_subtract_fires_again_where_the_residual_exceeds_the_threshold():
+    # h = 2.5: after one subtraction 1.5 is left, still above 1: the next step must fire, and snnTorch's did not.
+    spikes, state = lif(torch.tensor([[2.5], [0.0], [0.0]]), beta=0.99)
+    assert spikes.flatten().tolist() == [1, 1, 0]
+    assert state.item() == pytest.approx((2.5 - 1) * 0.99**2 - 0.99)
+
+
+def test_a_callable_surrogate_is_used_as_it_is():
+    x = torch.rand(10, 4, requires_grad=True)
+    lif(x * 2, surrogate=snntorch_surrogate.atan(alpha=2.0))[0].sum().backward()
+    y = x.detach().clone().requires_grad_()
+    lif(y * 2, surrogate=Surrogate("atan", 2.0))[0].sum().backward()
+    torch.testing.assert_close(x.grad, y.grad)
+
+
+def test_an_attached_reset_carries_gradient_and_a_detached_one_does_not():
+    def gradient(detach):
+        x = torch.full((6, 1), 0.8, dtype=torch.float64, requires_grad=True)
+        lif(x, 0.9, detach_reset=detach)[0][-1].sum().backward()
+        return x.grad
+
+    assert not torch.allclose(gradient(True), gradient(False))
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    steps=st.integers(1, 12),
+    cut=st.integers(0, 12),
+    reset=st.sampled_from(RESETS),
+    delay=st.booleans(),
+    seed=st.integers(0, 2**16),
+)
+def test_cutting_a_sequence_anywhere_changes_nothing(steps, cut, reset, delay, seed):
+    x = torch.randn(steps, 2, 3, generator=torch.Generator().manual_seed(seed)) + 0.3
+    cut = min(cut, steps)
+    whole, last = lif(x, reset=reset, reset_delay=delay)
+    first, state = lif(x[:cut], reset=reset, reset_delay=delay)
+    second, after = lif(x[cut:], reset=reset, reset_delay=delay, state=state)
+    assert torch.equal(torch.cat([first, second]), whole)
+    assert torch.equal(after, last)
+
+
+def test_gradient_reaches_initial_state_decay_and_threshold():
+    beta = torch.full((3,), 0.9, dtype=torch.float64, requires_grad=True)
+    theta = torch.full((3,), 1.0, dtype=torch.float64, requires_grad=True)
+    state = torch.full((2, 3, 4), 0.5, dtype=torch.float64, requires_grad=True)
+    x = torch.rand(7, 2, 3, 4, dtype=torch.float64)
+    lif(x, beta, theta, state=state)[0].sum().backward()
+    assert (beta.grad > 0).all()  # less leak, more spikes
+    assert (theta.grad < 0).all()  # a higher threshold, fewer
+    assert (state.grad > 0).all()
+
+
+def test_leaky_integrator_is_its_sum():
+    x = torch.randn(9, 4, dtype=torch.float64)
+    trace, last = li(x, 0.7)
+    expected = sum(0.7 ** (8 - t) * x[t] for t in range(9))
+    torch.testing.assert_close(trace[-1], expected)
+    torch.testing.assert_close(last, expected)
+    assert torch.autograd.gradcheck(lambda y: li(y, 0.7)[0], (x.clone().requires_grad_(),))
+
+
+def test_state_is_fp32_for_half_precision_input():
+    spikes, state = lif(torch.rand(5, 3).bfloat16())
+    assert spikes.dtype == torch.bfloat16
+    assert state.dtype == torch.float32
+
+
+def test_nan_is_passed_on_and_not_silenced():
+    spikes, state = lif(torch.tensor([[0.5], [math.nan], [5.0]]))
+    assert spikes[0].item() == 0
+    assert spikes[1:].isnan().all()
+    assert state.isnan().all()
+
+
+def test_layers_keep_no_state():
+    layer = LIF(beta=0.8, learn_beta=True, learn_threshold=True, channels=3)
+    x = torch.rand(5, 2, 3, 4, 4) * 2
+    first, _ = layer(x)
+    assert torch.equal(layer(x)[0], first)
+    assert set(layer.state_dict()) == {"beta_logit", "threshold"}
+    assert set(LIF().state_dict()) == set()
+    torch.testing.assert_close(layer.beta, torch.full((3,), 0.8))
+    for _ in range(2):  # a second backward pass over a re-used layer
+        layer(x)[0].sum().backward()
+    assert layer.beta_logit.grad is not None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"reset": "hard"}, "reset must be one of subtract, zero, none, got 'hard'"),
+        ({"surrogate": "step"}, "surrogate must be one of .*, got 'step'"),
+        ({"backend": "cuda9"}, "backend must be one of reference or None, got 'cuda9'"),
+        ({"state": torch.zeros(3)}, r"state must have the shape of one step of x, \(2, 4\), got \(3,\)"),
+        ({"beta": torch.ones(3)}, "beta must be a scalar or one value per channel"),
+        ({"x": torch.ones(3, dtype=torch.int64)}, "x must be a floating-point tensor with time first"),
+        ({"surrogate": 3}, "surrogate must be a name, a Surrogate or a callable, got int"),
+    ],
+)
+def test_a_wrong_argument_is_named(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        lif(**{"x": torch.rand(5, 2, 4), **arguments})
+
+
+def test_wrong_layer_arguments_are_refused_at_construction():
+    with pytest.raises(ValueError, match="beta must lie between 0 and 1"):
+        LI(beta=1.0)
+    with pytest.raises(ValueError, match="reset must be one of"):
+        LIF(reset="never")
+    with pytest.raises(ValueError, match="surrogate width must be above zero"):
+        Surrogate("atan", 0.0)

@@ -1,0 +1,160 @@
+"""``snnkd train`` from the YAML files that come with the library."""
+
+import csv
+from pathlib import Path
+
+import lightning.pytorch as pl
+import pytest
+import torch
+
+from snnkd.errors import ConfigError, DatasetError, ModelError
+from snnkd.models import EventStudent, load_model
+from snnkd.training import train
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+
+
+@pytest.fixture
+def arguments(eyesim_root, tmp_path):
+    """Arguments that shrink an EyeSim configuration to seconds."""
+
+    def make(name, *more, network="network", epochs=2):
+        return [
+            f"--config={CONFIGS / 'eyesim' / name}.yaml",
+            f"--output={tmp_path / name}",
+            f"--data.init_args.root={eyesim_root}",
+            "--data.init_args.steps=6",
+            f"--model.init_args.{network}.init_args.input_size=[32, 32]",
+            f"--model.init_args.{network}.init_args.channels=[4, 8]",
+            f"--trainer.max_epochs={epochs}",
+            "--trainer.enable_progress_bar=false",
+            "--trainer.enable_model_summary=false",
+            *more,
+        ]
+
+    return make
+
+
+def weights(folder):
+    return load_model(folder)[0].state_dict()
+
+
+def test_teacher_then_distilled_student(arguments, tmp_path):
+    teacher = train(arguments("teacher"))
+    config = load_model(teacher)[1]
+    assert teacher == tmp_path / "teacher" / "model"
+    assert config.input == {"dataset": "EyeSim", "window_us": 33_333, "steps": 6}
+    assert config.training["epochs"] == 2
+    assert 0 <= config.training["val_uar"] <= 1
+    logs = tmp_path / "teacher" / "logs" / "version_0"
+    assert list(logs.glob("events.out.tfevents.*"))
+    with open(logs / "metrics.csv") as file:
+        rows = list(csv.DictReader(file))
+    assert {"train/loss", "val/war", "val/uar"} <= set(rows[0])
+
+    student = train(
+        arguments(
+            "distill",
+            f"--model.init_args.teacher={teacher}",
+            '--model.init_args.objectives=[{"name": "kd"}, {"name": "feature_hint", "student_feature": "stage2", '
+            '"teacher_feature": "stage2"}]',
+            network="student",
+        )
+    )
+    assert isinstance(load_model(student)[0], EventStudent)
+    with open(tmp_path / "distill" / "logs" / "version_0" / "metrics.csv") as file:
+        assert {"train/label", "train/kd", "train/feature_hint"} <= set(next(csv.DictReader(file)))
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_seed_others(arguments, tmp_path):
+    first = weights(train(arguments("student", f"--output={tmp_path / 'a'}")))
+    second = weights(train(arguments("student", f"--output={tmp_path / 'b'}")))
+    other = weights(train(arguments("student", f"--output={tmp_path / 'c'}", "--seed_everything=1")))
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    assert not torch.equal(first["head.weight"], other["head.weight"])
+
+
+def test_a_resumed_training_ends_where_the_uninterrupted_one_does(arguments, tmp_path, monkeypatch):
+    whole = weights(train(arguments("student", f"--output={tmp_path / 'whole'}", epochs=4)))
+    cut = arguments("student", f"--output={tmp_path / 'cut'}", epochs=4)
+    with monkeypatch.context() as patch:
+        step = pl.LightningModule.on_train_epoch_start
+
+        def die(module):
+            if module.trainer.current_epoch == 2:
+                raise RuntimeError("power cut")
+            return step(module)
+
+        patch.setattr(pl.LightningModule, "on_train_epoch_start", die)
+        with pytest.raises(RuntimeError, match="power cut"):
+            train(cut)
+    assert not (tmp_path / "cut" / "model").exists()
+    with pytest.raises(ConfigError, match="holds a training already: give --resume"):
+        train(cut)
+    resumed = weights(train([*cut, "--resume"]))
+    assert all(torch.equal(whole[name], resumed[name]) for name in whole)
+
+
+def test_a_finished_training_is_not_overwritten_by_accident(arguments, tmp_path):
+    model = train(arguments("student", epochs=1))
+    before = {p: p.read_bytes() for p in model.iterdir()}
+    with pytest.raises(ConfigError, match="--overwrite to replace it"):
+        train(arguments("student", epochs=1))
+    assert {p: p.read_bytes() for p in model.iterdir()} == before
+    train(arguments("student", "--overwrite", "--seed_everything=3", epochs=1))
+    assert {p: p.read_bytes() for p in model.iterdir()} != before
+
+
+@pytest.mark.parametrize("name", ["teacher", "student"])
+def test_training_on_a_see_tree(make_see, tmp_path, name):
+    model = train(
+        [
+            f"--config={CONFIGS / 'see' / name}.yaml",
+            f"--output={tmp_path / 'see'}",
+            f"--data.init_args.root={make_see(persons=6).root}",
+            "--data.init_args.workers=0",
+            "--model.init_args.network.init_args.input_size=[32, 32]",
+            "--model.init_args.network.init_args.channels=[4, 8]",
+            "--trainer.max_epochs=1",
+            "--trainer.enable_progress_bar=false",
+        ]
+    )
+    config = load_model(model)[1]
+    assert config.input == {"dataset": "SEE", "window_us": 33_333, "steps": 4, "stride": 4}
+
+
+@pytest.mark.parametrize(
+    ("more", "error", "message"),
+    [
+        (["--trainer.max_epoks=3"], ConfigError, "max_epoks"),
+        (["--model.init_args.learning_rat=1"], ConfigError, "learning_rat"),
+        (["--model.init_args.learning_rate=fast"], ConfigError, "learning_rate"),
+        (["--model.init_args.network=Nothing"], ConfigError, "Nothing"),
+        (["--config=absent.yaml"], ConfigError, "absent.yaml"),
+        (["--data.init_args.root=/nowhere"], DatasetError, "/nowhere"),
+        (["--data.init_args.steps=999"], DatasetError, "lower steps"),
+        (["--model.init_args.network.init_args.input_size=[8, 8]"], ModelError, "input_size must be at least 16x16"),
+        (["--model.init_args.network.init_args.beta=1.5"], ConfigError, "beta must lie between 0 and 1"),
+        (["--resume"], ConfigError, "there is nothing to continue"),
+    ],
+)
+def test_what_is_wrong_is_named_in_one_line_and_nothing_is_written(arguments, tmp_path, more, error, message):
+    with pytest.raises(error) as caught:
+        train(arguments("student", *more))
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "student" / "model").exists()
+
+
+def test_a_misspelt_key_in_the_file_is_named(arguments, tmp_path):
+    text = (CONFIGS / "eyesim" / "student.yaml").read_text().replace("batch_size", "batchsize")
+    path = tmp_path / "mine.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match="batchsize") as caught:
+        train([f"--config={path}"])
+    assert "\n" not in str(caught.value)
+
+
+def test_a_teacher_that_is_not_there(arguments):
+    with pytest.raises(ModelError, match="runs/eyesim/absent/model: no such model folder"):
+        train(arguments("distill", "--model.init_args.teacher=runs/eyesim/absent/model", network="student"))
