@@ -36,8 +36,8 @@ CHANNELS = (12, 24, 48, 96)
 class Settings:
     """Size of the demo; the defaults fit into six minutes on two cores."""
 
-    persons: int = 20
-    takes: int = 2
+    persons: int = 48
+    takes: int = 1
     epochs: int = 24
     seed: int = 0
     workers: int = 2
@@ -98,7 +98,12 @@ def run(output: Path, settings: Settings) -> list[Row]:
     infer_files(load(output / "models" / "student-distilled"), [recording], output / "timeline")
     console.print()
     console.print(_table(rows, test))
-    result = {"settings": asdict(settings), "test_clips": len(test), "rows": [asdict(row) for row in rows]}
+    result = {
+        "settings": asdict(settings),
+        "test_clips": len(test),
+        "test_persons": len({sequence.person for sequence in test.sequences}),
+        "rows": [asdict(row) for row in rows],
+    }
     write_whole(output / "demo.json", (json.dumps(result, indent=2) + "\n").encode())
     console.print(f"\nDone in {time.perf_counter() - began:.0f} s. Written:")
     for path, text in (

@@ -40,6 +40,8 @@ def infer_files(recognizer: Recognizer, recordings: list[Path], output: Path) ->
     if done:
         Console(highlight=False).print(_summary(done))
         print(f"wrote {3 * len(done)} files into {output}")
+        if recognizer.caution:
+            print(f"Note: the model was {recognizer.caution}.")
     for message in failed:
         print(f"snnkd: error: {message}", file=sys.stderr)
     return not failed

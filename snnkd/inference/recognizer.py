@@ -34,6 +34,15 @@ class Recognizer:
     """Where the model is from"""
     clip: dict[str, int] = field(default_factory=dict)
     """How the training cut its clips: steps, window, stride"""
+    dataset: str = ""
+    """What it was trained on"""
+
+    @property
+    def caution(self) -> str | None:
+        """What a reader of its timelines must know; ``None`` where there is nothing to say."""
+        if self.dataset == "EyeSim":
+            return "trained on synthetic eyes: what it tells of real ones is not validated"
+        return None
 
     def check(self) -> None:
         """Raise :class:`ModelError` for a network that does not read events."""
@@ -92,6 +101,8 @@ class Recognizer:
                 "source": self.source,
                 "network": type(self.network).__name__,
                 "input_size": list(self.network.input_size),
+                "dataset": self.dataset,
+                "caution": self.caution,
             },
         )
 
@@ -127,4 +138,4 @@ def load(path: str | Path) -> Recognizer:
             f"{path}: config.json: input.window_us must be a whole number of µs above 0, got {window_us!r}"
         )
     clip = {key: value for key, value in config.input.items() if key in ("steps", "window_us", "stride")}
-    return Recognizer(network, config.emotions, window_us, str(path), clip)
+    return Recognizer(network, config.emotions, window_us, str(path), clip, str(config.input.get("dataset", "")))

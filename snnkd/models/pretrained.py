@@ -72,6 +72,7 @@ def save_model(
     try:
         beside.chmod(0o755)
         save_file({k: v.contiguous().cpu() for k, v in network.state_dict().items()}, beside / WEIGHTS)
+        (beside / WEIGHTS).chmod(0o644)  # safetensors makes it for the owner alone
         (beside / CONFIG).write_text(json.dumps(config, indent=2) + "\n")
         (beside / CARD).write_text(_card(config))
         if folder.exists():

@@ -31,6 +31,7 @@ class EventStudent(EyeNetwork):
         beta: decay per step at the start of training (learned, one per channel).
         readout_beta: decay of the readout at the start of training (learned).
         binary_input: clip event counts at 1.
+        dropout: on the spikes that the readout sees, in training.
         classes: number of emotions.
     """
 
@@ -44,6 +45,7 @@ class EventStudent(EyeNetwork):
         beta: float = 0.8,
         readout_beta: float = 0.9,
         binary_input: bool = True,
+        dropout: float = 0.3,
         classes: int = 7,
     ) -> None:
         super().__init__(
@@ -53,11 +55,13 @@ class EventStudent(EyeNetwork):
             beta=beta,
             readout_beta=readout_beta,
             binary_input=binary_input,
+            dropout=dropout,
         )
         self.binary_input = binary_input
         widths = [self.in_channels, *channels]
         self.stages = nn.ModuleList(SpikingConv(before, after, 2, beta) for before, after in itertools.pairwise(widths))
         width, height = halved(self.input_size, len(channels))
+        self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(channels[-1] * height * width, self.classes)
         self.readout = LI(beta=readout_beta, learn_beta=True)
 
@@ -82,6 +86,6 @@ class EventStudent(EyeNetwork):
             x, last = stage(x, states[number - 1])
             features[f"stage{number}"] = x
             after.append(last)
-        current = over_time(self.head, x.flatten(2))
+        current = over_time(self.head, self.dropout(x.flatten(2)))
         logits, last = self.readout((1 - self.readout.beta) * current, states[-1])
         return Output(logits, features, (*after, last))

@@ -6,6 +6,8 @@ from typing import Any, Literal
 
 import lightning.pytorch as pl
 import torch
+from torch import Tensor
+from torch.nn import functional
 from torch.utils.data import DataLoader, Sampler
 
 from snnkd.datasets import SEE, EyeDataset, EyeSim, collate
@@ -38,18 +40,38 @@ class EpochShuffle(Sampler[int]):
         return self.length
 
 
+def random_shift(batch: dict[str, Tensor], pixels: int) -> dict[str, Tensor]:
+    """Move each clip by up to ``pixels`` in x and y, events and frames together: a headset never sits twice alike.
+
+    Where the image moves in, events are zero and frames repeat their border. Draws from torch's generator.
+    """
+    offsets = torch.randint(2 * pixels + 1, (len(batch["labels"]), 2)).tolist()
+    moved = dict(batch)
+    for name, mode in (("events", "constant"), ("frames", "replicate")):
+        x = batch[name]
+        height, width = x.shape[-2:]
+        padded = functional.pad(x.flatten(0, 1), (pixels,) * 4, mode=mode).unflatten(0, x.shape[:2])
+        clips = [padded[:, i, :, y : y + height, z : z + width] for i, (y, z) in enumerate(offsets)]
+        moved[name] = torch.stack(clips, dim=1)
+    return moved
+
+
 class EyeData(pl.LightningDataModule):
     """Loaders over the three subsets of a dataset, each in its networks' input size.
 
     Args:
         batch_size: clips per batch.
         workers: processes that read ahead; 0 reads in the training process.
+        shift: in training, move each clip by up to so many pixels (:func:`random_shift`).
     """
 
-    def __init__(self, batch_size: int, workers: int) -> None:
+    def __init__(self, batch_size: int, workers: int, shift: int) -> None:
         super().__init__()
+        if shift < 0:
+            raise ConfigError(f"shift: must be zero or above, got {shift}")
         self.batch_size = batch_size
         self.workers = workers
+        self.shift = shift
         self._subsets: dict[str, EyeDataset] = {}
 
     @abstractmethod
@@ -75,6 +97,11 @@ class EyeData(pl.LightningDataModule):
         for subset in wanted:
             if subset not in self._subsets:
                 self._subsets[subset] = self.make(subset, next(iter(sizes)))
+
+    def on_after_batch_transfer(self, batch: dict[str, Tensor], dataloader_idx: int) -> dict[str, Tensor]:
+        """Shift training clips; leave the others as they are."""
+        assert self.trainer is not None
+        return random_shift(batch, self.shift) if self.trainer.training and self.shift else batch
 
     def _loader(self, subset: Subset) -> DataLoader:
         dataset = self._subsets[subset]
@@ -112,7 +139,7 @@ class EyeSimData(EyeData):
         steps: time steps per clip.
         window_us: length of a step.
         fold, folds, seed: of the person-disjoint split.
-        batch_size, workers: see :class:`EyeData`.
+        batch_size, workers, shift: see :class:`EyeData`.
     """
 
     def __init__(
@@ -125,8 +152,9 @@ class EyeSimData(EyeData):
         seed: int = 0,
         batch_size: int = 16,
         workers: int = 0,
+        shift: int = 3,
     ) -> None:
-        super().__init__(batch_size, workers)
+        super().__init__(batch_size, workers, shift)
         self.root, self.steps, self.window_us = root, steps, window_us
         self.fold, self.folds, self.seed = fold, folds, seed
 
@@ -158,7 +186,7 @@ class SEEData(EyeData):
         fold: of the ``subject-disjoint`` split.
         steps: event images per clip.
         stride: images from one step to the next; 4 reads one and skips three, as SEE's E4_S3 does.
-        batch_size, workers: see :class:`EyeData`.
+        batch_size, workers, shift: see :class:`EyeData`.
     """
 
     def __init__(
@@ -170,8 +198,9 @@ class SEEData(EyeData):
         stride: int = 4,
         batch_size: int = 32,
         workers: int = 0,
+        shift: int = 3,
     ) -> None:
-        super().__init__(batch_size, workers)
+        super().__init__(batch_size, workers, shift)
         self.root, self.split, self.fold = root, split, fold
         self.steps, self.stride = steps, stride
 

@@ -119,5 +119,11 @@ def ours(error: BaseException | None) -> SnnkdError | None:
 
 
 def one_line(message: str) -> str:
-    """Fold jsonargparse's report, which nests over many lines, into one that names the key and the reason."""
-    return re.sub(r"\s+", " ", message).strip()
+    """Fold jsonargparse's report, which nests over many lines, into one: the key's path, the reason, the remedy."""
+    report = re.split(r"\n?\s*Given value type:", message)[0].replace("- Expected a <class 'NoneType'>", "")
+    path = ".".join(re.findall(r'Parser key "([^"]+)"', report))
+    reason = re.split(r"(?:Parser key \"[^\"]+\"|Problem with given class_path '[^']+'):\s*", report)[-1]
+    reason = re.sub(r"<class '([^']+)'>", r"\1", re.sub(r"\s+", " ", reason)).strip(" -.")
+    reason = reason.replace("Expected a dot import path string:", "no such class:")
+    reason = reason[:1].lower() + reason[1:]
+    return f"{path + ': ' * bool(path)}{reason}: see `snnkd train --help` and the files in configs/"

@@ -1,0 +1,71 @@
+"""The recognizer: windows in chunks give what one call gives, and a model that does not fit is refused."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+import snnkd
+from snnkd.datasets import EMOTIONS
+from snnkd.datasets.eyesim import simulate_sequence
+from snnkd.errors import ModelError, RecordingError
+from snnkd.events import bin_events, empty_events
+from snnkd.inference import recognizer as module
+from snnkd.models import EventStudent, save_model
+from snnkd.recordings import write_hdf5
+
+
+@pytest.fixture
+def model(tmp_path):
+    torch.manual_seed(0)
+    network = EventStudent((32, 32), (4, 8))
+    with torch.no_grad():
+        for _ in range(20):  # statistics of something that fires
+            network(torch.poisson(torch.full((4, 2, 2, 32, 32), 0.3)))
+    return save_model(network, tmp_path / "model", emotions=EMOTIONS, input={"window_us": 20_000, "steps": 8})
+
+
+@pytest.fixture
+def recording(tmp_path):
+    made = simulate_sequence(0, 1, "surprise", 0, size=(32, 32), duration_s=0.7)
+    write_hdf5(tmp_path / "r.h5", made.events, (32, 32), made.frames, made.metadata)
+    return snnkd.open_recording(tmp_path / "r.h5")
+
+
+def test_a_timeline_is_the_networks_output_over_the_windows(model, recording):
+    recognizer = snnkd.load(model)
+    timeline = recognizer.recognize(recording)
+    n = len(timeline)
+    assert n == recording.duration_us // 20_000 + 1
+    bins = bin_events(recording.events, (32, 32), recording.start_us, 20_000, n)
+    with torch.no_grad():
+        logits = recognizer.network(torch.from_numpy(bins.astype(np.float32)).unsqueeze(1))[:, 0]
+    np.testing.assert_allclose(timeline.logits, logits.numpy(), rtol=1e-4, atol=1e-5)
+    assert timeline.events.sum() == recording.event_count
+    assert len(set(timeline.logits[:, 0])) > n // 2
+
+
+@pytest.mark.parametrize("at_once", [1, 7])
+def test_the_size_of_a_chunk_changes_nothing(model, recording, monkeypatch, at_once):
+    expected = snnkd.load(model).recognize(recording)
+    monkeypatch.setattr(module, "WINDOWS_AT_ONCE", at_once)
+    again = snnkd.load(model).recognize(recording)
+    np.testing.assert_allclose(again.logits, expected.logits, rtol=1e-4, atol=1e-5)
+    assert again.labels == expected.labels
+
+
+def test_a_recording_without_events_is_refused(model, tmp_path):
+    write_hdf5(tmp_path / "empty.h5", empty_events(), (32, 32))
+    with pytest.raises(RecordingError, match=r"empty.h5: holds no events"):
+        snnkd.load(model).recognize(snnkd.open_recording(tmp_path / "empty.h5"))
+
+
+@pytest.mark.parametrize("window", [None, 0, "33", True])
+def test_a_model_without_its_window_is_refused(model, window):
+    path = model / "config.json"
+    config = json.loads(path.read_text())
+    config["input"] = {} if window is None else {"window_us": window}
+    path.write_text(json.dumps(config))
+    with pytest.raises(ModelError, match=r"config.json: input.window_us must be a whole number"):
+        snnkd.load(model)
