@@ -84,7 +84,8 @@ def _draw_frames(axes: Axes, frames: "Frames", origin: int, end: float) -> None:
             continue  # no frame was taken near here
         image = np.asarray(frames.images[index])
         inset = axes.inset_axes((k / number + 0.004, 0.0, 1 / number - 0.008, 1.0))
-        inset.imshow(image, cmap="gray", vmin=0, vmax=255)
+        low, high = np.percentile(image, (1, 99))  # eyes in the dark are shown as readably as others
+        inset.imshow(image, cmap="gray", vmin=low, vmax=max(high, low + 1))
         inset.set_axis_off()
 
 
