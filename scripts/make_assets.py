@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 import snnkd
 from snnkd.datasets import EMOTIONS
 from snnkd.datasets.eyesim import simulate_sequence
-from snnkd.demo import SIZE, Settings, run
+from snnkd.demo import Settings, run
 from snnkd.events import bin_events
 from snnkd.inference.drawing import EMOTION_COLOURS, INK, save_figure
 

@@ -17,10 +17,8 @@ def demo() -> str:
     """The demo's table."""
     result = json.loads((ROOT / "assets" / "results" / "demo.json").read_text())
     rows, teacher = result["rows"], result["rows"][0]
-    lines = [
-        "| network | sees | WAR | UAR | weights | spikes per neuron and step | energy per clip | less than the teacher by |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- |",
-    ]
+    heads = ["network", "sees", "WAR", "UAR", "weights", "firing", "energy per clip", "less than the teacher by"]
+    lines = [f"| {' | '.join(heads)} |", f"|{' --- |' * len(heads)}"]
     for row in rows:
         rate = "" if row["spike_rate"] is None else f"{row['spike_rate']:.1%}"
         less = "" if row is teacher else f"{teacher['joules'] / row['joules']:,.0f}×"
@@ -28,12 +26,12 @@ def demo() -> str:
             f"| {row['name']} | {row['sees']} | {row['war']:.1%} | {row['uar']:.1%} | {row['parameters']:,} "
             f"| {rate} | {joules_text(row['joules'])} | {less} |"
         )
-    persons = result["test_persons"]
+    clips, persons = result["test_clips"], result["test_persons"]
     lines += [
         "",
-        f"Synthetic eyes, {result['settings']['persons']} persons, one seed. {result['test_clips']} test clips of {persons} "
-        f"persons never seen in training, so that one clip is {1 / result['test_clips']:.1%}: differences of a few clips "
-        "mean little. Energy is the arithmetic of one clip at 45 nm and fp32, from the spikes that fired.",
+        f"Synthetic eyes, {result['settings']['persons']} persons, one seed. {clips} test clips of {persons} persons never "
+        f"seen in training: one clip is {1 / clips:.1%}, and differences of a few clips mean little. Firing is spikes per "
+        "neuron and step; energy the arithmetic of one clip at 45 nm and fp32, from the spikes that fired.",
     ]
     return "\n".join(lines)
 

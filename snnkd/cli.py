@@ -145,7 +145,7 @@ def _info(options: argparse.Namespace) -> int:
 
 def _synth(options: argparse.Namespace) -> int:
     from snnkd.datasets.eyesim import generate
-    from snnkd.progress import bar
+    from snnkd.terminal import bar
 
     with bar() as progress:
         task = progress.add_task("generating", total=None, note="")

@@ -19,8 +19,8 @@ from snnkd.inference import load
 from snnkd.inference.files import infer_files
 from snnkd.inference.timeline import write_whole
 from snnkd.models import EventStudent, EyeNetwork, FrameTeacher, parameter_count
-from snnkd.progress import bar
 from snnkd.recordings import write_hdf5
+from snnkd.terminal import bar
 from snnkd.training import Classification, Distillation, EmotionModule, EpochProgress, EyeSimData, evaluate
 from snnkd.training.callbacks import save_trained
 from snnkd.training.run import loggers, quiet

@@ -13,7 +13,7 @@ import snnkd
 PACKAGE = Path(snnkd.__file__).parent
 FLOORS = [
     "errors",
-    "progress",
+    "terminal",
     "spiking",
     "events",
     "recordings",

@@ -1,6 +1,5 @@
 """What a network costs per sample, and where the energy goes."""
 
-import io
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -95,8 +94,9 @@ class EnergyReport:
 
     def table(self, width: int = 110) -> str:
         """Return the layers as a table for the terminal."""
-        from rich.console import Console
         from rich.table import Table
+
+        from snnkd.terminal import as_text
 
         total = self.joules or 1.0
         table = Table(title=f"Energy per sample on {self.hardware.name}", title_justify="left")
@@ -128,11 +128,8 @@ class EnergyReport:
             joules_text(self.joules),
             "",
         )
-        console = Console(file=io.StringIO(), width=width, color_system=None)
-        console.print(table)
-        if self.uncounted:
-            console.print(f"Not counted: {', '.join(self.uncounted)}")
-        return console.file.getvalue().rstrip()  # type: ignore[attr-defined]
+        notes = [f"Not counted: {', '.join(self.uncounted)}"] if self.uncounted else []
+        return as_text(table, *notes, width=width)
 
     def plot(self) -> "Figure":
         """Draw where the energy goes, a bar per layer."""

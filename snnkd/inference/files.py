@@ -10,8 +10,8 @@ from snnkd.errors import SnnkdError
 from snnkd.inference.drawing import save_figure
 from snnkd.inference.recognizer import Recognizer
 from snnkd.inference.timeline import Timeline
-from snnkd.progress import bar
 from snnkd.recordings import open_recording
+from snnkd.terminal import bar
 
 
 def infer_files(recognizer: Recognizer, recordings: list[Path], output: Path) -> bool:

@@ -49,6 +49,15 @@ class ResidualBlock(nn.Module):
         return functional.relu(self.norm2(self.conv2(y)) + self.shortcut(x))
 
 
+def stage_shapes(size: tuple[int, int], channels: list[int]) -> dict[str, tuple[int, int, int]]:
+    """Return ``(C, H, W)`` of ``stage1``, ``stage2``, … where every stage halves the resolution."""
+    shapes = {}
+    for number, width in enumerate(channels, start=1):
+        columns, rows = halved(size, number)
+        shapes[f"stage{number}"] = (width, rows, columns)
+    return shapes
+
+
 def halved(size: tuple[int, int], times: int) -> tuple[int, int]:
     """Return ``(W, H)`` after that many stride-2 3×3 convolutions with padding 1 (each rounds up)."""
     width, height = size

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
-from snnkd.models.blocks import SpikingConv, halved, over_time
+from snnkd.models.blocks import SpikingConv, halved, over_time, stage_shapes
 from snnkd.models.network import EyeNetwork, Features, Modality, Output
 from snnkd.spiking import LI
 
@@ -68,11 +68,7 @@ class EventStudent(EyeNetwork):
     @property
     def feature_shapes(self) -> dict[str, tuple[int, ...]]:
         """``stage1`` … : the spikes of each layer, ``(C, H, W)``."""
-        shapes: dict[str, tuple[int, ...]] = {}
-        for number, channels in enumerate(self.arguments["channels"], start=1):
-            width, height = halved(self.input_size, number)
-            shapes[f"stage{number}"] = (channels, height, width)
-        return shapes
+        return {**stage_shapes(self.input_size, self.arguments["channels"])}
 
     def run(self, x: Tensor, state: tuple[Tensor, ...] | None = None) -> Output:
         """Run over all steps of ``x (T, B, 2, H, W)``, event counts, from ``state`` (``None``: from rest)."""

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from snnkd.models.blocks import ResidualBlock, halved, over_time
+from snnkd.models.blocks import ResidualBlock, halved, over_time, stage_shapes
 from snnkd.models.network import EyeNetwork, Features, Modality, Output
 
 
@@ -64,11 +64,10 @@ class FrameTeacher(EyeNetwork):
     @property
     def feature_shapes(self) -> dict[str, tuple[int, ...]]:
         """``stage1`` … : the maps after the stem and each block, ``(C, H, W)``; ``embedding``: ``(D,)``."""
-        shapes: dict[str, tuple[int, ...]] = {}
-        for number, channels in enumerate(self.arguments["channels"], start=1):
-            width, height = halved(self.input_size, number)
-            shapes[f"stage{number}"] = (channels, height, width)
-        return {**shapes, "embedding": (self.arguments["embedding"],)}
+        return {
+            **stage_shapes(self.input_size, self.arguments["channels"]),
+            "embedding": (self.arguments["embedding"],),
+        }
 
     def run(self, x: Tensor, state: tuple[Tensor, ...] | None = None) -> Output:
         """Run over a whole clip ``x (T, B, 1, H, W)``; the teacher keeps no state from clip to clip."""

@@ -1,6 +1,5 @@
 """What is in a recording, as facts and as a table."""
 
-import io
 from typing import Any
 
 import numpy as np
@@ -41,8 +40,9 @@ def describe(recording: Recording) -> dict[str, Any]:
 
 def table(facts: dict[str, Any]) -> str:
     """Return the facts of :func:`describe` as lines for the terminal."""
-    from rich.console import Console
     from rich.table import Table
+
+    from snnkd.terminal import as_text
 
     width, height = facts["sensor_size"]
     rows = {
@@ -60,7 +60,4 @@ def table(facts: dict[str, Any]) -> str:
     grid = Table.grid(padding=(0, 2))
     for key, value in rows.items():
         grid.add_row(key, value)
-    console = Console(file=io.StringIO(), width=100, color_system=None, markup=False)
-    console.print(facts["path"], soft_wrap=True, highlight=False)
-    console.print(grid)
-    return console.file.getvalue().rstrip()  # type: ignore[attr-defined]
+    return as_text(facts["path"], grid)

@@ -1,6 +1,5 @@
 """Scoring a network over a dataset."""
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,6 +10,7 @@ from torchmetrics.functional.classification import multiclass_confusion_matrix
 
 from snnkd.datasets import collate
 from snnkd.models import EyeNetwork, predict
+from snnkd.terminal import as_text
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,6 @@ class Evaluation:
 
     def table(self, emotions: Sequence[str], width: int = 110) -> str:
         """Return scores and confusion for the terminal: a row per true emotion, a column per told one."""
-        from rich.console import Console
         from rich.table import Table
 
         table = Table(
@@ -57,9 +56,7 @@ class Evaluation:
         table.add_column("recall", justify="right")
         for emotion, row, recall in zip(emotions, self.confusion.tolist(), self.recalls, strict=True):
             table.add_row(emotion, *(str(n) if n else "·" for n in row), "–" if recall is None else f"{recall:.0%}")
-        console = Console(file=io.StringIO(), width=width, color_system=None)
-        console.print(table)
-        return console.file.getvalue().rstrip()  # type: ignore[attr-defined]
+        return as_text(table, width=width)
 
 
 def evaluate(network: EyeNetwork, dataset: Dataset, batch_size: int = 32) -> Evaluation:

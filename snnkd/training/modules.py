@@ -1,6 +1,7 @@
 """Lightning modules: what one training step is."""
 
 import math
+from abc import abstractmethod
 from typing import Any
 
 import lightning.pytorch as pl
@@ -48,9 +49,9 @@ class EmotionModule(pl.LightningModule):
         """Every network that reads the batches; the data must suit all of them."""
         return (self.network,)
 
+    @abstractmethod
     def loss(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the loss of a batch and its terms by name."""
-        raise NotImplementedError
 
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
         """One step on time-major tensors; logs the loss and its terms."""

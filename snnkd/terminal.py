@@ -1,8 +1,9 @@
-"""The progress bar that every long command shows."""
+"""What commands print: the progress bar that every long one shows, and tables as text."""
 
+import io
 import sys
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 
@@ -21,3 +22,12 @@ def bar() -> Progress:
         TextColumn("[dim]{task.fields[note]}"),
         console=Console(file=sys.stderr),
     )
+
+
+def as_text(*parts: RenderableType, width: int = 110) -> str:
+    """Render tables and lines as plain text, for a terminal, a log or a notebook."""
+    file = io.StringIO()
+    console = Console(file=file, width=width, color_system=None, markup=False, highlight=False)
+    for part in parts:
+        console.print(part, soft_wrap=isinstance(part, str))
+    return file.getvalue().rstrip()
