@@ -29,9 +29,9 @@ def demo() -> str:
     clips, persons = result["test_clips"], result["test_persons"]
     lines += [
         "",
-        f"Synthetic eyes, {result['settings']['persons']} persons, one seed. {clips} test clips of {persons} persons never "
-        f"seen in training: one clip is {1 / clips:.1%}, and differences of a few clips mean little. Firing is spikes per "
-        "neuron and step; energy the arithmetic of one clip at 45 nm and fp32, from the spikes that fired.",
+        f"Synthetic eyes, {result['settings']['persons']} persons, one seed. {clips} test clips of {persons} persons "
+        f"never seen in training: one clip is {1 / clips:.1%}, and differences of a few clips mean little. Firing is "
+        "spikes per neuron and step; energy the arithmetic of one clip at 45 nm and fp32, from the spikes that fired.",
     ]
     return "\n".join(lines)
 
@@ -42,8 +42,8 @@ BLOCKS = {"demo": demo}
 def render(text: str) -> str:
     """Return ``text`` with each ``<!-- NAME -->`` … ``<!-- /NAME -->`` block filled anew."""
     for name, make in BLOCKS.items():
-        pattern = rf"(<!-- {name} -->\n).*?(\n<!-- /{name} -->)"
-        text, count = re.subn(pattern, lambda m, make=make: m[1] + make() + m[2], text, flags=re.DOTALL)
+        pattern = rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)"
+        text, count = re.subn(pattern, lambda m, make=make: m[1] + make() + "\n" + m[2], text, flags=re.DOTALL)
         if count != 1:
             raise SystemExit(f"README.md: block {name} stands there {count} times instead of once")
     return text

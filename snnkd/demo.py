@@ -175,6 +175,8 @@ def _table(rows: list[Row], test: EyeSim) -> Table:
         title_justify="left",
         caption_justify="left",
         box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        collapse_padding=True,
     )
     table.add_column("network", no_wrap=True)
     table.add_column("sees", no_wrap=True)

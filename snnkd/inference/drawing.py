@@ -115,7 +115,7 @@ def _draw_strip(axes: Axes, pieces: list[tuple[float, float, str]], name: str) -
     total = pieces[-1][1] - pieces[0][0] if pieces else 1.0
     for start, end, label in pieces:
         axes.axvspan(start, end, color=EMOTION_COLOURS.get(label, INK), lw=0)
-        if end - start > 0.009 * len(label) * total:  # else narrower than its name
+        if end - start > 0.008 * len(label) * total:  # else narrower than its name
             axes.text((start + end) / 2, 0.5, label, color="white", ha="center", va="center", fontsize=8)
     axes.set_ylim(0, 1)
     axes.set_yticks([0.5], [name], color=INK)
