@@ -20,7 +20,7 @@ from snnkd.datasets import EMOTIONS
 from snnkd.datasets.eyesim import simulate_sequence
 from snnkd.demo import Settings, run
 from snnkd.events import bin_events
-from snnkd.inference.drawing import EMOTION_COLOURS, INK, save_figure
+from snnkd.inference.drawing import EMOTION_COLOURS, INK, png_bytes
 
 ASSETS = Path(__file__).parents[1] / "assets"
 PERSONS = (2, 11, 29)
@@ -44,7 +44,7 @@ def eyes(path: Path) -> None:
         axes.set_title(emotion, fontsize=10, color=EMOTION_COLOURS.get(emotion, INK), pad=4)
     for axes in grid.flat:
         axes.set_axis_off()
-    save_figure(figure, path)
+    path.write_bytes(png_bytes(figure))
 
 
 def machine() -> dict[str, str | int]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from snnkd import __version__
-from snnkd.errors import SnnkdError, SnnkdWarning
+from snnkd.errors import ModelError, SnnkdError, SnnkdWarning
 
 if TYPE_CHECKING:
     from snnkd.datasets import EyeDataset
@@ -74,7 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--persons", type=_positive, default=48, help="synthetic persons (default: 48)")
     sub.add_argument("--takes", type=_positive, default=1, help="takes per person and emotion (default: 1)")
     sub.add_argument("--epochs", type=_positive, default=24, help="epochs of each training (default: 24)")
-    sub.add_argument("--seed", type=int, default=0)
+    sub.add_argument("--seed", type=_seed, default=0)
     sub.add_argument("--workers", type=_positive, default=2, help="processes that make data (default: 2)")
 
     sub = add("info", _info, "what is in a recording")
@@ -90,7 +90,7 @@ def _parser() -> argparse.ArgumentParser:
     synth.add_argument("--takes", type=_positive, default=2)
     synth.add_argument("--size", type=_positive, default=64, help="frame height and width in pixels (default: 64)")
     synth.add_argument("--duration", type=float, default=1.0, metavar="S", help="seconds per take (default: 1)")
-    synth.add_argument("--seed", type=int, default=0)
+    synth.add_argument("--seed", type=_seed, default=0)
     synth.add_argument("--workers", type=_positive, default=2, help="processes (default: 2)")
 
     commands.add_parser(
@@ -121,6 +121,13 @@ def _positive(text: str) -> int:
     value = int(text) if text.isdigit() else 0
     if value < 1:
         raise argparse.ArgumentTypeError(f"must be a whole number above 0, got {text!r}")
+    return value
+
+
+def _seed(text: str) -> int:
+    value = int(text) if text.isdigit() else -1
+    if not 0 <= value < 2**32:
+        raise argparse.ArgumentTypeError(f"must be a whole number from 0 to 2**32 - 1, got {text!r}")
     return value
 
 
@@ -171,9 +178,21 @@ def _train(arguments: list[str]) -> int:
 
 
 def _dataset(recognizer: "Recognizer", options: argparse.Namespace) -> "EyeDataset":
-    from snnkd.datasets import open_dataset
+    """Open the data as the model's training cut and split it, and refuse to score on persons that trained it."""
+    from snnkd.datasets import EMOTIONS, open_dataset
+    from snnkd.training.evaluate import refuse_known_persons
 
-    return open_dataset(options.data, options.subset, size=recognizer.network.input_size, **recognizer.clip)
+    if recognizer.emotions != EMOTIONS:
+        raise ModelError(f"{options.model}: its emotions are not the datasets' {', '.join(EMOTIONS)}, in this order")
+    clip = {key: recognizer.input[key] for key in ("steps", "window_us", "stride") if key in recognizer.input}
+    size = recognizer.network.input_size
+    dataset = open_dataset(options.data, options.subset, size=size, **clip)
+    if dataset.population == recognizer.input.get("population"):
+        split = recognizer.input["split"]
+        dataset = open_dataset(options.data, options.subset, size=size, **clip, **split)
+    if options.subset != "train":
+        refuse_known_persons(recognizer.input, dataset, f"{options.model}: was trained on", "its own split")
+    return dataset
 
 
 def _evaluate(options: argparse.Namespace) -> int:
@@ -200,7 +219,8 @@ def _energy(options: argparse.Namespace) -> int:
     hardware = load_hardware(options.hardware)
     recognizer = load(options.model)
     dataset = _dataset(recognizer, options)
-    batch = collate([dataset[i] for i in range(min(options.clips, len(dataset)))])
+    number = min(options.clips, len(dataset))
+    batch = collate([dataset[i * len(dataset) // number] for i in range(number)])  # spread over persons and emotions
     report = profile(recognizer.network, batch[recognizer.network.modality], options.hardware)
     if options.json:
         print(json.dumps(report.to_json(), indent=2))

@@ -15,10 +15,12 @@ from rich.table import Table
 from snnkd.datasets import EMOTIONS, EyeSim, collate
 from snnkd.datasets.eyesim import generate, simulate_session
 from snnkd.energy import joules_text, profile
+from snnkd.errors import ConfigError
 from snnkd.inference import load
 from snnkd.inference.files import infer_files
 from snnkd.inference.timeline import write_whole
 from snnkd.models import EventStudent, EyeNetwork, FrameTeacher, parameter_count
+from snnkd.models.pretrained import check_target
 from snnkd.recordings import write_hdf5
 from snnkd.terminal import bar
 from snnkd.training import Classification, Distillation, EmotionModule, EpochProgress, EyeSimData, evaluate
@@ -30,6 +32,7 @@ STEPS = 24
 WINDOW_US = 33_333
 TAKE_S = 1.0
 CHANNELS = (12, 24, 48, 96)
+FOLDS = 5
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,10 @@ def run(output: Path, settings: Settings) -> list[Row]:
     quiet()
     console = Console(highlight=False)
     data = output / "data"
+    if settings.persons < FOLDS:
+        raise ConfigError(f"persons: {FOLDS} or more are needed to hold some out, got {settings.persons}")
+    for name in ("teacher", "student-labels", "student-distilled"):
+        check_target(output / "models" / name)
     with bar() as progress:
         task = progress.add_task("synthetic persons", total=None, note="frames and events")
         generate(

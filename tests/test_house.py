@@ -36,9 +36,10 @@ def imports(path):
             modules = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: relative import"
-            modules = [node.module or ""]
+            names = [f"snnkd.{alias.name}" for alias in node.names] if node.module == "snnkd" else []
+            modules = [node.module or "", *names]
         for module in modules:
-            if module.startswith("snnkd."):
+            if module.startswith("snnkd.") and module.split(".")[1] in FLOORS:
                 yield module.split(".")[1]
 
 

@@ -4,9 +4,10 @@
 (the authors' mean is 0.504), ON events are brighter and OFF events darker, and JPEG has blurred both. A pixel
 counts as ON when it is more than ``margin`` grey levels above 128, as OFF when it is more than ``margin``
 below, and as empty between, which is where JPEG's ringing stays (a few levels). How many levels one event
-adds is not published, so the depth is not read as a count. Binning to ``size`` then *sums*, as binning events
-to a coarser grid does: the value is the number of event pixels of the published image that fall into the
-output pixel (fractional at its borders), and at the published size it is 0 or 1.
+adds is not published, so the depth is not read as a count. Each event pixel then counts as one event, and
+:func:`snnkd.events.bin_events` maps the image's centred square onto ``size``, as it does for recordings: the
+value is the number of event pixels of the published image that fall into the output pixel, a whole number, and
+at the published size it is 0 or 1.
 """
 
 import os
@@ -17,7 +18,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from snnkd.datasets.sample import EyeDataset, Sample, Sequence, import_cv2, make_sample
+from snnkd.datasets.checks import check_integers
+from snnkd.datasets.sample import EyeDataset, Sample, Sequence, fit_frame, import_cv2, make_sample
 from snnkd.datasets.see_layout import (
     ANNOTATIONS,
     WINDOW_US,
@@ -27,12 +29,16 @@ from snnkd.datasets.see_layout import (
     list_folders,
     read_annotations,
 )
-from snnkd.datasets.splits import check_subset, hold_out, person_folds
+from snnkd.datasets.splits import check_fold, check_subset, hold_out, person_folds
 from snnkd.errors import DatasetError, SnnkdWarning
+from snnkd.events import EVENT_DTYPE, bin_events, centre_square, make_events
 
 SPLITS = ("official", "subject-disjoint")
+SKIP = "leave such sequences out (SEE(..., skip_broken=True))"
 BACKGROUND = 128
 """Grey level of a pixel without events: the authors' mean of 0.504 in 8 bits, rounded down."""
+LARGEST = int(np.iinfo(EVENT_DTYPE["x"]).max)
+"""Pixels on a side of an image, as many as an event can tell apart."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +63,7 @@ class SEE(EyeDataset):
         subset: ``"train"``, ``"val"``, ``"test"`` or ``"all"``. The validation set is lent by training
             persons, who are then in no training sequence.
         steps, stride: a clip has ``steps`` images, ``stride`` images apart; 4 and 4 is the authors' E4_S3.
-        size: (W, H) of the samples, the published size when ``None``.
+        size: (W, H) of the samples; with ``None`` the centred square of the images as published.
         folds, seed: number of folds, and the seed that deals the persons.
         val_share: share of the training sequences that become the validation set; 0 for training on all of
             them, as the authors do.
@@ -70,6 +76,9 @@ class SEE(EyeDataset):
     Raises :class:`DatasetError` that names the path or entry: on construction for all that the layout
     promises, on reading for an image that is missing or unreadable.
     """
+
+    split_keys = ("split", "fold", "folds", "seed", "val_share")
+    population = "SEE"
 
     def __init__(
         self,
@@ -93,19 +102,18 @@ class SEE(EyeDataset):
             raise DatasetError(f"unknown split {split!r}; it must be one of {', '.join(SPLITS)}")
         if not 0 <= margin < 127:
             raise DatasetError(f"margin is {margin}; it must be in 0..126 grey levels")
+        check_fold(fold, folds)
+        check_integers(0, seed=seed)
         self._set_clip(steps, stride, WINDOW_US, start or ("random" if subset == "train" else "centre"))
         self.root, self.split, self.subset, self.margin = Path(root), split, subset, margin
         everything = _scan(self.root, skip_broken)
-        self.sequences: list[SEESequence] = _select(
-            everything, split, subset, fold=fold, folds=folds, seed=seed, val_share=val_share
-        )
+        self.split_config = {"split": split, "fold": fold, "folds": folds, "seed": seed, "val_share": val_share}
+        self.sequences: list[SEESequence] = _select(everything, subset, **self.split_config)
         if not self.sequences:
             raise DatasetError(f"{self.root}: no sequence is in subset {subset!r} of the {split} split")
         self._refuse_short()
-        if size is None:
-            height, width = self._image(self.sequences[0].events_at, self.sequences[0].first).shape
-            size = (width, height)
-        self.input_size = (int(size[0]), int(size[1]))
+        sensor = size or self._image(self.sequences[0].events_at, self.sequences[0].first).shape[::-1]
+        self._set_input_size(size, (sensor[0], sensor[1]))
 
     def _refuse_short(self) -> None:
         short = [s for s in self.sequences if s.length < self.span]
@@ -123,30 +131,16 @@ class SEE(EyeDataset):
         sequence = self.sequences[index]
         numbers = sequence.first + self.clip_windows(sequence.length)
         events = np.stack([self._events(self._image(sequence.events_at, n)) for n in numbers])
-        frames = np.stack([self._frame(self._image(sequence.frames_at, n)) for n in numbers])
+        frames = np.stack([fit_frame(self._image(sequence.frames_at, n), self.input_size) for n in numbers])
         return make_sample(events, frames, sequence.label, index % len(self))
 
-    def _events(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def _events(self, image: NDArray[np.uint8]) -> NDArray[np.uint16]:
         """Event pixels ``(2, H, W)`` of one accumulated image; the rule is in the module's docstring."""
         deviation = image.astype(np.int16) - BACKGROUND
-        channels = [
-            (deviation < -self.margin).astype(np.float32),
-            (deviation > self.margin).astype(np.float32),
-        ]
-        width, height = self.input_size
-        if image.shape != (height, width):
-            cv2 = import_cv2()
-            area = image.size / (width * height)
-            size = (width, height)
-            channels = [cv2.resize(c, size, interpolation=cv2.INTER_AREA) * area for c in channels]
-        return np.stack(channels)
-
-    def _frame(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        width, height = self.input_size
-        if image.shape == (height, width):
-            return image
-        cv2 = import_cv2()
-        return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+        y, x = np.nonzero(np.abs(deviation) > self.margin)
+        events = make_events(x, y, np.zeros_like(x), deviation[y, x])
+        sensor = (image.shape[1], image.shape[0])
+        return bin_events(events, sensor, 0, 1, 1, size=self.input_size, crop=centre_square(sensor))[0]
 
     @staticmethod
     def _image(folder: Path, number: int) -> NDArray[np.uint8]:
@@ -159,9 +153,12 @@ class SEE(EyeDataset):
             raise DatasetError(f"{path}: cannot be read ({error.strerror}); fetch the sequence again") from error
         # OpenCV fills up a file that was cut short with grey, which would pass for "no events".
         whole = data[-32:].rfind(b"\xff\xd9") >= 0
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE) if whole else None
-        if image is None:
-            raise DatasetError(f"{path}: not a whole JPG image; fetch the sequence again")
+        try:
+            image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE) if whole else None
+        except cv2.error:  # what calls itself larger than OpenCV takes
+            image = None
+        if image is None or max(image.shape) > LARGEST:
+            raise DatasetError(f"{path}: not a whole JPG image of a camera's size; fetch the sequence again")
         return image
 
 
@@ -188,28 +185,22 @@ def _sequence(
 ) -> SEESequence:
     """Put together what name, annotation and folders say of one sequence, or say what does not fit."""
     if annotation is None:
-        raise DatasetError(
-            f"{events or frames}: the sequence has no entry in emotion.json; remove it or set skip_broken"
-        )
+        raise DatasetError(f"{events or frames}: the sequence has no entry in emotion.json; remove it or {SKIP}")
     if events is None or frames is None:
         kind = "event" if events is None else "frame"
-        raise DatasetError(
-            f"{root / kind}: no folder for sequence {name!r} of emotion.json; fetch it or set skip_broken"
-        )
+        raise DatasetError(f"{root / kind}: no folder for sequence {name!r} of emotion.json; fetch it or {SKIP}")
     details = SequenceName.parse(name)
     if details.emotion != annotation.emotion:
-        raise DatasetError(
-            f"{root / ANNOTATIONS}: entry {name!r} is labelled {annotation.emotion}; mend it or set skip_broken"
-        )
+        raise DatasetError(f"{root / ANNOTATIONS}: entry {name!r} is labelled {annotation.emotion}; mend it or {SKIP}")
     counts = count_images(events), count_images(frames)
     if counts[0] != counts[1]:
         raise DatasetError(
-            f"{events}: {counts[0]} event images but {counts[1]} frames in {frames}; fetch it again or set skip_broken"
+            f"{events}: {counts[0]} event images but {counts[1]} frames in {frames}; fetch it again or {SKIP}"
         )
     if annotation.end > counts[0]:
         raise DatasetError(
             f"{root / ANNOTATIONS}: entry {name!r} has segment [{annotation.first}, {annotation.end}) but "
-            f"the sequence has {counts[0]} images; mend it or set skip_broken"
+            f"the sequence has {counts[0]} images; mend it or {SKIP}"
         )
     return SEESequence(
         name=name,
@@ -227,9 +218,9 @@ def _sequence(
 
 def _select(
     everything: list[SEESequence],
-    split: str,
     subset: str,
     *,
+    split: str,
     fold: int,
     folds: int,
     seed: int,
@@ -242,8 +233,6 @@ def _select(
         test = [s for s in everything if s.official == "testing"]
         training = [s for s in everything if s.official == "training"]
     else:
-        if not 0 <= fold < folds:
-            raise DatasetError(f"fold is {fold}; with {folds} folds it must be in 0..{folds - 1}")
         tested = person_folds([s.person for s in everything], folds, seed)[fold]
         test = [s for s in everything if s.person in tested]
         training = [s for s in everything if s.person not in tested]

@@ -17,12 +17,12 @@ Source: Zhang et al., "In the Blink of an Eye: Event-based Emotion Recognition",
 dataset instructions.
 """
 
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from snnkd.datasets.checks import read_json
 from snnkd.datasets.labels import EMOTIONS, emotion_index, lighting_name
 from snnkd.errors import DatasetError
 
@@ -100,9 +100,8 @@ def read_annotations(root: Path) -> dict[str, Annotation]:
     if not path.is_file():
         raise DatasetError(f"{path}: missing; it comes with the dataset and holds the labels and the official split")
     try:
-        database = json.loads(path.read_text(encoding="utf-8"))["database"]
-        entries = dict(database.items())
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        entries = dict(read_json(path, "fetch it again")["database"].items())
+    except (KeyError, TypeError, AttributeError) as error:
         raise DatasetError(f"{path}: not SEE's annotation file ({error!r}); fetch it again") from error
     return {name: _annotation(path, name, entry) for name, entry in entries.items()}
 

@@ -8,9 +8,11 @@ never on the order in which sequences are listed.
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
+from snnkd.datasets.checks import check_integers
 from snnkd.errors import DatasetError
 
 SUBSETS = ("train", "val", "test", "all")
@@ -26,12 +28,14 @@ def person_folds(persons: Sequence[str], folds: int, seed: int = 0) -> list[froz
     than folds.
     """
     counts = Counter(persons)
-    if folds < 2:
-        raise DatasetError(f"folds is {folds}; a split needs at least 2")
+    check_integers(2, folds=folds)
+    check_integers(0, seed=seed)
+    if not counts:
+        raise DatasetError("there are no sequences, so nobody to deal into folds; the dataset is empty")
     if len(counts) < folds:
+        fewer = f", or use {len(counts)} folds or less" if len(counts) > 1 else ""
         raise DatasetError(
-            f"{len(counts)} persons cannot be dealt into {folds} person-disjoint folds; set folds to "
-            f"{len(counts)} or less, or add persons"
+            f"{len(counts)} persons cannot be dealt into {folds} person-disjoint folds; add persons{fewer}"
         )
     names = sorted(counts)
     order = [names[i] for i in np.random.default_rng(seed).permutation(len(names))]
@@ -51,13 +55,18 @@ def hold_out(persons: Sequence[str], share: float, seed: int = 0) -> frozenset[s
     Used where training persons lend a validation set. Persons are taken in an order shuffled by ``seed`` as
     long as they bring the total nearer to the share, and one person at least is left over.
     """
-    if not 0.0 <= share < 1.0:
-        raise DatasetError(f"the share of persons held out is {share}; it must be at least 0 and below 1")
+    check_integers(0, seed=seed)
+    if not isinstance(share, int | float) or not 0.0 <= share < 1.0:
+        raise DatasetError(f"the share of persons held out is {share!r}; it must be at least 0 and below 1")
     counts = Counter(persons)
     if share == 0.0:
         return frozenset()
+    if not counts:
+        raise DatasetError("there are no training sequences, so nobody to lend a validation set; add some")
     if len(counts) < 2:
-        raise DatasetError(f"{len(counts)} training person(s) cannot lend a validation set; set its share to 0")
+        raise DatasetError(
+            "1 training person cannot lend a validation set; add persons, or do without one (SEE(..., val_share=0))"
+        )
     names = sorted(counts)
     goal, total = share * len(persons), 0
     chosen: set[str] = set()
@@ -79,10 +88,9 @@ def person_subset(persons: Sequence[str], subset: str, *, fold: int, folds: int,
     is no third part, and the validation set is lent by the training persons (a fifth of their sequences).
     """
     check_subset(subset)
+    check_fold(fold, folds)
     if subset == "all":
         return list(range(len(persons)))
-    if not 0 <= fold < folds:
-        raise DatasetError(f"fold is {fold}; with {folds} folds it must be in 0..{folds - 1}")
     groups = person_folds(persons, folds, seed)
     test = groups[fold]
     lenders = [person for person in persons if person not in test]
@@ -95,3 +103,11 @@ def check_subset(subset: str) -> None:
     """Raise :class:`DatasetError` unless ``subset`` is one of :data:`SUBSETS`."""
     if subset not in SUBSETS:
         raise DatasetError(f"unknown subset {subset!r}; it must be one of {', '.join(SUBSETS)}")
+
+
+def check_fold(fold: Any, folds: Any) -> None:
+    """Raise :class:`DatasetError` unless ``folds`` is at least 2 and ``fold`` one of them."""
+    check_integers(2, folds=folds)
+    check_integers(0, fold=fold)
+    if fold >= folds:
+        raise DatasetError(f"fold is {fold}; with {folds} folds it must be in 0..{folds - 1}")

@@ -150,3 +150,8 @@ def _check(key: str, objective: Objective, teacher: EyeNetwork, student: EyeNetw
         raise ConfigError(
             f"{key}.options: {objective.name} takes {', '.join(sorted(allowed)) or 'none'}, not {unknown[0]!r}"
         )
+    shapes = ((1, 1, 2), (1, 2)) if objective.name in LOGIT_OBJECTIVES else ((1, 2), (1, 2))
+    try:
+        known[objective.name](*map(torch.zeros, shapes), **objective.options)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"{key}.options: {error}") from None

@@ -10,9 +10,10 @@ weights :math:`W` their number is
 that is a convolution of the input's nonzeros with the count of nonzero weights per tap, which is exact at padded
 borders, for any stride, dilation and groups, and for pruned weights, and costs one output channel instead of all.
 
-Where every input is 0 or 1 an operation is an accumulate (AC). Any other input is counted dense, one
-multiply-accumulate (MAC) per input value inside the border and nonzero weight, zeros included: hardware that
-multiplies does not skip them.
+Where every input is 0 or one and the same value *c* (a spike, or a spike scaled: *c* folds into the weights) an
+operation is an accumulate (AC). Any other input is counted dense, one multiply-accumulate (MAC) per input value inside
+the border and nonzero weight, zeros included: hardware that multiplies does not skip them. Sums of spikes {0, 1, 2} are
+among the others.
 """
 
 from dataclasses import dataclass
@@ -33,6 +34,9 @@ class LayerCount:
     name: str
     kind: str
     binary: bool = True
+    """Whether all inputs so far were 0 or one value"""
+    level: float | None = None
+    """That value"""
     nonzero_operations: float = 0.0
     """Nonzero input meets nonzero weight"""
     dense_operations: float = 0.0
@@ -102,7 +106,9 @@ class Counter:
                 return
             assert isinstance(module, nn.Conv2d | nn.Linear)
             nonzero = x != 0
-            layer.binary = layer.binary and bool((x == nonzero).all())
+            if layer.binary and nonzero.any():
+                layer.level = layer.level if layer.level is not None else float(x[nonzero][0])
+                layer.binary = bool(((x == layer.level) == nonzero).all())
             layer.input_nonzeros += float(torch.count_nonzero(nonzero))
             layer.input_values += x.numel()
             layer.nonzero_operations += operations(module, nonzero)

@@ -49,7 +49,10 @@ def load_hardware(name: str) -> Hardware:
         path = Path(name)
         if not path.is_file():
             raise ConfigError(f"{name}: no such hardware profile")
-        text = path.read_text()
+        try:
+            text = path.read_text()
+        except UnicodeDecodeError:
+            raise ConfigError(f"{name}: is not text") from None
     elif name in available_hardware():
         text = (_folder() / f"{name}.yaml").read_text()
     else:
@@ -57,7 +60,7 @@ def load_hardware(name: str) -> Hardware:
         raise ConfigError(f"hardware {name!r} is not known: choose from {known}, or give a YAML file")
     try:
         data = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise ConfigError(f"{name}: is not YAML ({str(error).splitlines()[0]})") from None
     if not isinstance(data, dict) or not isinstance(data.get("constants"), dict):
         raise ConfigError(f"{name}: key 'constants' is missing")
@@ -76,8 +79,9 @@ def _constant(profile: str, key: str, entry: Any) -> Constant:
     for needed in ("value", "unit", "source"):
         if not entry.get(needed):
             raise ConfigError(f"{where}.{needed} is missing: a constant without it is not used")
-    if entry["unit"] not in _UNITS:
+    if not isinstance(entry["unit"], str) or entry["unit"] not in _UNITS:
         raise ConfigError(f"{where}.unit: {entry['unit']!r} is not one of {', '.join(_UNITS)}")
-    if isinstance(entry["value"], bool) or not isinstance(entry["value"], int | float) or not entry["value"] > 0:
-        raise ConfigError(f"{where}.value: must be a number above zero, got {entry['value']!r}")
-    return Constant(entry["value"] * _UNITS[entry["unit"]], str(entry["source"]), str(entry.get("note", "")))
+    value = entry["value"]
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e12:
+        raise ConfigError(f"{where}.value: must be a number above zero, got {str(value)[:40]}")
+    return Constant(value * _UNITS[entry["unit"]], str(entry["source"]), str(entry.get("note", "")))

@@ -1,7 +1,6 @@
 """The picture of a timeline."""
 
 import io
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,7 +27,7 @@ INK, MUTED = "#22262b", "#8a8f98"
 def draw_timeline(timeline: "Timeline", recording: "Recording | None" = None) -> Figure:
     """Frames where there are any, events per second, the probability of each emotion, and the winner over time."""
     frames = recording.frames if recording is not None else None
-    truth = recording.metadata.get("segments") if recording is not None else None
+    truth = _known_segments(recording) if recording is not None else []
     heights = [0.9] * bool(frames) + [0.7, 2.2, 0.28] + [0.28] * bool(truth)
     figure = Figure(figsize=(10, 0.9 + 1.05 * sum(heights)), layout="constrained", facecolor="white")
     rows = list(np.atleast_1d(figure.subplots(len(heights), 1, sharex=True, height_ratios=heights)))
@@ -42,7 +41,7 @@ def draw_timeline(timeline: "Timeline", recording: "Recording | None" = None) ->
     told = [((s.start_us - origin) / 1e6, (s.end_us - origin) / 1e6, s.label) for s in timeline.segments()]
     _draw_strip(rows.pop(0), told, "told")
     if truth:
-        known = [((s["start_us"] - origin) / 1e6, (s["end_us"] - origin) / 1e6, s["emotion"]) for s in truth]
+        known = [((start - origin) / 1e6, (end - origin) / 1e6, label) for start, end, label in truth]
         _draw_strip(rows[0], known, "true")
     figure.axes[-1].set_xlabel("seconds from the start of the recording", color=INK)
     figure.axes[-1].set_xlim(0, seconds[-1])
@@ -61,13 +60,27 @@ def draw_timeline(timeline: "Timeline", recording: "Recording | None" = None) ->
     return figure
 
 
-def save_figure(figure: Figure, path: Path) -> None:
-    """Write a figure as PNG, under its name only once it is whole."""
-    from snnkd.inference.timeline import write_whole
+def _known_segments(recording: "Recording") -> list[tuple[int, int, str]]:
+    """Return the metadata's ``segments`` where they are a list of ``start_us``, ``end_us``, ``emotion``.
 
+    Metadata are free: anything else has another meaning, and is not drawn.
+    """
+    segments = recording.metadata.get("segments")
+    known = []
+    for entry in segments if isinstance(segments, list) else []:
+        match entry:
+            case {"start_us": int(start), "end_us": int(end), "emotion": str(label)} if start < end:
+                known.append((start, end, label))
+            case _:
+                return []
+    return known
+
+
+def png_bytes(figure: Figure) -> bytes:
+    """Return a figure as PNG."""
     image = io.BytesIO()
     figure.savefig(image, format="png", dpi=130)
-    write_whole(path, image.getvalue())
+    return image.getvalue()
 
 
 def _draw_frames(axes: Axes, frames: "Frames", origin: int, end: float) -> None:

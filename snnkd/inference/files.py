@@ -7,9 +7,9 @@ from rich.console import Console
 from rich.table import Table
 
 from snnkd.errors import SnnkdError
-from snnkd.inference.drawing import save_figure
+from snnkd.inference.drawing import png_bytes
 from snnkd.inference.recognizer import Recognizer
-from snnkd.inference.timeline import Timeline
+from snnkd.inference.timeline import Timeline, write_whole
 from snnkd.recordings import open_recording
 from snnkd.terminal import bar
 
@@ -30,12 +30,19 @@ def infer_files(recognizer: Recognizer, recordings: list[Path], output: Path) ->
             try:
                 recording = open_recording(path)
                 timeline = recognizer.recognize(recording)
-                timeline.to_csv(output / f"{name}.csv")
-                timeline.to_json(output / f"{name}.json")
-                save_figure(timeline.plot(recording), output / f"{name}.png")
+                # All three are made before any is written, so that a failure leaves older ones as they were.
+                files = {
+                    "csv": timeline.csv_bytes(),
+                    "json": timeline.json_bytes(),
+                    "png": png_bytes(timeline.plot(recording)),
+                }
+                for ending, data in files.items():
+                    write_whole(output / f"{name}.{ending}", data)
                 done.append((name, timeline))
             except SnnkdError as error:
                 failed.append(str(error))
+            except OSError as error:
+                failed.append(f"{error.filename or path}: {error.strerror or error}")
             progress.advance(task)
     if done:
         Console(highlight=False).print(_summary(done))

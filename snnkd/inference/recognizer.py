@@ -32,10 +32,18 @@ class Recognizer:
     """Length of a window: that of the network's training"""
     source: str = ""
     """Where the model is from"""
-    clip: dict[str, int] = field(default_factory=dict)
-    """How the training cut its clips: steps, window, stride"""
-    dataset: str = ""
-    """What it was trained on"""
+    input: dict[str, Any] = field(default_factory=dict)
+    """What ``config.json`` says of the training's data: windows, split, persons"""
+
+    @property
+    def dataset(self) -> str:
+        """What it was trained on."""
+        return str(self.input.get("dataset", ""))
+
+    @property
+    def step_us(self) -> int:
+        """Time from one step of the network to the next: ``stride`` windows, of which it sees the first."""
+        return self.window_us * int(self.input.get("stride", 1))
 
     @property
     def caution(self) -> str | None:
@@ -53,6 +61,7 @@ class Recognizer:
     def recognize(self, recording: Recording) -> Timeline:
         """Run over all of a recording.
 
+        A step begins every ``step_us`` and sees the events of its first ``window_us``, as in the training.
         The sensor's centred square is mapped onto the network's input by integer coordinates; hot pixels are left out.
         The recording's events are held in memory.
 
@@ -69,7 +78,7 @@ class Recognizer:
         state = None
         self.network.eval()
         with torch.inference_mode():
-            for windows in batched(recording.windows(self.window_us), WINDOWS_AT_ONCE):
+            for windows in batched(recording.windows(self.step_us), WINDOWS_AT_ONCE):
                 bins = np.concatenate(
                     [
                         bin_events(
@@ -92,13 +101,14 @@ class Recognizer:
                 logits.append(output.logits[:, 0].float().numpy())
         return Timeline(
             self.emotions,
-            self.window_us,
+            self.step_us,
             np.array(starts, np.int64),
             np.concatenate(counts),
             np.concatenate(logits),
             self._recording_facts(recording, int(hot.sum()), crop),
             {
                 "source": self.source,
+                "window_us": self.window_us,
                 "network": type(self.network).__name__,
                 "input_size": list(self.network.input_size),
                 "dataset": self.dataset,
@@ -132,10 +142,10 @@ def load(path: str | Path) -> Recognizer:
     Raises :class:`~snnkd.errors.ModelError`, naming the file and what is wrong with it.
     """
     network, config = load_model(path)
-    window_us = config.input.get("window_us")
-    if isinstance(window_us, bool) or not isinstance(window_us, int) or window_us < 1:
-        raise ModelError(
-            f"{path}: config.json: input.window_us must be a whole number of µs above 0, got {window_us!r}"
-        )
-    clip = {key: value for key, value in config.input.items() if key in ("steps", "window_us", "stride")}
-    return Recognizer(network, config.emotions, window_us, str(path), clip, str(config.input.get("dataset", "")))
+    for key, default in (("window_us", None), ("stride", 1)):
+        value = config.input.get(key, default)
+        if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 60_000_000:
+            raise ModelError(
+                f"{path}: config.json: input.{key} must be a whole number from 1 up to 60 s, got {value!r}"
+            )
+    return Recognizer(network, config.emotions, config.input["window_us"], str(path), config.input)

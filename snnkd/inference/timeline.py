@@ -1,6 +1,7 @@
 """A timeline: what the network said in every window of one recording."""
 
 import csv
+import errno
 import io
 import itertools
 import json
@@ -117,16 +118,24 @@ class Timeline:
 
     def to_csv(self, path: str | Path) -> None:
         """Write a row per window: times, events, validity, label, confidence, probabilities."""
+        write_whole(path, self.csv_bytes())
+
+    def csv_bytes(self) -> bytes:
+        """Return what :meth:`to_csv` writes."""
         text = io.StringIO()
         rows = list(self._rows())
         columns = ["start_us", "end_us", "start_s", "end_s", "events", "valid", "label", "confidence"]
         writer = csv.DictWriter(text, [*columns, *(f"p_{name}" for name in self.emotions)], lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
-        write_whole(path, text.getvalue().encode())
+        return text.getvalue().encode()
 
     def to_json(self, path: str | Path) -> None:
         """Write everything: recording, model, segments, windows."""
+        write_whole(path, self.json_bytes())
+
+    def json_bytes(self) -> bytes:
+        """Return what :meth:`to_json` writes."""
         data = {
             "format": "snnkd-timeline",
             "version": 1,
@@ -138,7 +147,7 @@ class Timeline:
             "segments": [vars(segment) for segment in self.segments()],
             "windows": list(self._rows()),
         }
-        write_whole(path, (json.dumps(data, indent=1) + "\n").encode())
+        return (json.dumps(data, indent=1) + "\n").encode()
 
     def plot(self, recording: "Recording | None" = None) -> "Figure":
         """Draw the timeline; with the ``recording``, its frames above it."""
@@ -150,12 +159,16 @@ class Timeline:
 def write_whole(path: str | Path, data: bytes) -> None:
     """Write a file under its name only once it is whole: beside first, then moved into place."""
     path = Path(path)
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, "is a folder, and a file of that name was to be written", str(path))
     handle, beside = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
         os.chmod(beside, 0o644)
         os.replace(beside, path)
-    except BaseException:
+    except BaseException as error:
         Path(beside).unlink(missing_ok=True)
+        if isinstance(error, OSError):  # a full disk, say: name the file that was asked for
+            raise OSError(error.errno, error.strerror or str(error), str(path)) from None
         raise

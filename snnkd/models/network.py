@@ -42,6 +42,11 @@ class EyeNetwork(nn.Module):
                 f"{type(self).__name__}: input_size must be at least 16x16 and classes at least 2, "
                 f"got {self.input_size} and {self.classes}"
             )
+        channels = arguments.get("channels", [1])
+        if not channels or not all(isinstance(width, int) and 1 <= width <= 65_536 for width in channels):
+            raise ModelError(
+                f"{type(self).__name__}: channels must be one or more numbers from 1 to 65536, got {channels}"
+            )
         self.arguments = {"input_size": list(self.input_size), "classes": self.classes, **arguments}
 
     @abstractmethod

@@ -58,6 +58,11 @@ def save_model(
     """
     folder = Path(folder)
     check_target(folder)
+    if len(emotions) != network.classes:
+        raise ModelError(f"{folder}: {len(emotions)} emotions do not name the network's {network.classes} classes")
+    for name, tensor in network.state_dict().items():
+        if not tensor.isfinite().all():
+            raise ModelError(f"{folder}: not written: tensor {name!r} holds NaN or infinite values: training diverged")
     config = {
         "format": "snnkd-model",
         "version": 1,
@@ -78,8 +83,13 @@ def save_model(
         if folder.exists():
             old = Path(tempfile.mkdtemp(prefix=f".{folder.name}-old-", dir=folder.parent))
             os.replace(folder, old / folder.name)
-            os.replace(beside, folder)
-            shutil.rmtree(old)
+            try:
+                os.replace(beside, folder)
+            except BaseException:
+                os.replace(old / folder.name, folder)
+                raise
+            finally:
+                shutil.rmtree(old)
         else:
             os.replace(beside, folder)
     finally:
@@ -105,8 +115,9 @@ def load_model(path: str | Path) -> tuple[EyeNetwork, ModelConfig]:
     config = _read_config(folder / CONFIG)
     try:
         network = ARCHITECTURES[config.architecture](**config.arguments)
-    except (TypeError, ValueError, AttributeError) as error:
-        raise ModelError(f"{folder / CONFIG}: arguments do not build {config.architecture}: {error}") from None
+    except Exception as error:  # whatever a constructor makes of arguments that are out of all bounds
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ModelError(f"{folder / CONFIG}: arguments do not build {config.architecture}: {reason}") from None
     weights = folder / WEIGHTS
     if not weights.is_file():
         raise ModelError(f"{weights}: missing: the folder is no whole model, train or copy it again")
@@ -123,6 +134,8 @@ def load_model(path: str | Path) -> tuple[EyeNetwork, ModelConfig]:
             raise ModelError(f"{weights}: tensor {name!r} has shape {got}, {folder / CONFIG} asks for {want}")
         if tensors[name].dtype != tensor.dtype:
             raise ModelError(f"{weights}: tensor {name!r} is {tensors[name].dtype}, expected {tensor.dtype}")
+        if not tensors[name].isfinite().all():
+            raise ModelError(f"{weights}: tensor {name!r} holds NaN or infinite values: train the model again")
     if unknown := sorted(set(tensors) - set(expected)):
         raise ModelError(f"{weights}: unknown tensor {unknown[0]!r}: the file does not fit {folder / CONFIG}")
     network.load_state_dict(tensors)
@@ -152,7 +165,7 @@ def _read_config(path: Path) -> ModelConfig:
         data = json.loads(path.read_text())
     except FileNotFoundError:
         raise ModelError(f"{path}: missing: the folder is no snnkd model") from None
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise ModelError(f"{path}: is not JSON ({error})") from None
     if not isinstance(data, dict) or data.get("format") != "snnkd-model":
         raise ModelError(f"{path}: 'format' is not 'snnkd-model': this is another library's model")
@@ -165,6 +178,10 @@ def _read_config(path: Path) -> ModelConfig:
     if data["architecture"] not in ARCHITECTURES:
         known = ", ".join(ARCHITECTURES)
         raise ModelError(f"{path}: architecture {data['architecture']!r} is not known, only {known}")
+    if not all(isinstance(name, str) for name in data["emotions"]) or len(set(data["emotions"])) < len(
+        data["emotions"]
+    ):
+        raise ModelError(f"{path}: 'emotions' must be names, each once")
     if len(data["emotions"]) != data["arguments"].get("classes"):
         raise ModelError(
             f"{path}: {len(data['emotions'])} emotions do not name {data['arguments'].get('classes')} classes"
@@ -176,7 +193,7 @@ def _read_config(path: Path) -> ModelConfig:
 
 def _card(config: dict[str, Any]) -> str:
     facts = {"architecture": config["architecture"], **config["input"], **config["training"]}
-    rows = "\n".join(f"| {key} | {value} |" for key, value in facts.items())
+    rows = "\n".join(f"| {k} | {v} |" for k, v in facts.items() if isinstance(v, str | int | float))
     return (
         "---\nlibrary_name: snnkd\ntags: [spiking-neural-network, event-camera, emotion-recognition]\n---\n\n"
         f"# {config['architecture']}\n\nEmotions of one eye: {', '.join(config['emotions'])}.\n"

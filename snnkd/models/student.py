@@ -5,6 +5,7 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
+from snnkd.errors import ModelError
 from snnkd.models.blocks import SpikingConv, halved, over_time, stage_shapes
 from snnkd.models.network import EyeNetwork, Features, Modality, Output
 from snnkd.spiking import LI
@@ -30,7 +31,7 @@ class EventStudent(EyeNetwork):
         channels: width of each layer.
         beta: decay per step at the start of training (learned, one per channel).
         readout_beta: decay of the readout at the start of training (learned).
-        binary_input: clip event counts at 1.
+        binary_input: see 1 where any event fell, else 0.
         dropout: on the spikes that the readout sees, in training.
         classes: number of emotions.
     """
@@ -57,6 +58,8 @@ class EventStudent(EyeNetwork):
             binary_input=binary_input,
             dropout=dropout,
         )
+        if not isinstance(binary_input, bool):
+            raise ModelError(f"EventStudent: binary_input must be true or false, got {binary_input!r}")
         self.binary_input = binary_input
         widths = [self.in_channels, *channels]
         self.stages = nn.ModuleList(SpikingConv(before, after, 2, beta) for before, after in itertools.pairwise(widths))
@@ -77,7 +80,7 @@ class EventStudent(EyeNetwork):
         features: Features = {}
         after: list[Tensor] = []
         if self.binary_input:
-            x = x.clamp(max=1)
+            x = (x > 0).to(x.dtype)
         for number, stage in enumerate(self.stages, start=1):
             x, last = stage(x, states[number - 1])
             features[f"stage{number}"] = x

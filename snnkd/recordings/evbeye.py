@@ -102,7 +102,10 @@ class EvbeyeRecording(Recording):
         width, height = SENSOR_SIZE
         images = np.empty((len(self._images), height, width), np.uint8)
         for i, (_, _, _, path) in enumerate(self._images):
-            image = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+            try:
+                image = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+            except cv2.error:  # what calls itself larger than OpenCV takes
+                image = None
             if image is None:
                 raise self._error(f"frame {path.name} is damaged: OpenCV cannot read it")
             if image.shape != (height, width):

@@ -5,7 +5,7 @@ name                    type                    meaning
 ======================  ======================  ======================================================
 attribute format        string                  ``snnkd-recording``
 attribute version       integer                 1
-attribute sensor_size   2 integers              width, height
+attribute sensor_size   2 integers              width, height, each 1..32767
 events/t                int64 (N,)              time in µs, never decreasing
 events/x, events/y      int16 (N,)              column and row
 events/p                uint8 (N,)              1 ON, 0 OFF
@@ -38,6 +38,7 @@ SIGNATURE = b"\x89HDF\r\n\x1a\n"
 FORMAT = "snnkd-recording"
 VERSION = 1
 EVENT_TYPES = {"t": "i8", "x": "i2", "y": "i2", "p": "u1"}
+LARGEST = int(np.iinfo(EVENT_DTYPE["x"]).max)
 FILTERS: dict[str, Any] = {"compression": "gzip", "compression_opts": 1, "shuffle": True}
 
 
@@ -99,8 +100,8 @@ class Hdf5Recording(Recording):
         if (version := file.attrs.get("version")) != VERSION:
             raise self._error(f"layout version {version}, this snnkd reads version {VERSION}")
         size = np.asarray(file.attrs.get("sensor_size", []))
-        if size.shape != (2,) or size.dtype.kind not in "iu" or size.min() < 1:
-            raise self._error("its attribute sensor_size is not two integers, width and height")
+        if size.shape != (2,) or size.dtype.kind not in "iu" or size.min() < 1 or size.max() > LARGEST:
+            raise self._error(f"its attribute sensor_size is not two integers in 1..{LARGEST}, width and height")
         self._sensor_size = (int(size[0]), int(size[1]))
 
     def _dataset(self, file: Any, name: str, dimensions: int) -> Any:
@@ -177,8 +178,8 @@ def _write(file: Any, name: str, values: NDArray[Any], rows: int) -> None:
 def _check_events(events: Events, width: int, height: int) -> None:
     if not isinstance(events, np.ndarray) or events.dtype != EVENT_DTYPE or events.ndim != 1:
         raise ValueError("events must be a one-dimensional array with EVENT_DTYPE, see make_events")
-    if width < 1 or height < 1:
-        raise ValueError(f"sensor_size must be (W, H) with both at least 1, got {(width, height)}")
+    if not (1 <= width <= LARGEST and 1 <= height <= LARGEST):
+        raise ValueError(f"sensor_size must be (W, H) with both in 1..{LARGEST}, got {(width, height)}")
     x, y, t = events["x"], events["y"], events["t"]
     if len(events) and (x.min() < 0 or y.min() < 0 or x.max() >= width or y.max() >= height):
         raise ValueError(

@@ -24,6 +24,9 @@ from snnkd.events.array import EVENT_DTYPE, Events, empty_events
 CHUNK = 1 << 19
 """Events of one chunk, where the format leaves the choice: 7 MB."""
 
+MOST_SILENCE = 10_000_000
+"""Windows that may pass between two events; a jump over more is a damaged clock, and would hardly ever end."""
+
 
 @dataclass(frozen=True, eq=False)
 class Frames:
@@ -145,7 +148,9 @@ class Recording(ABC):
                 left out, they end with the one that holds the last event.
 
         Every other event is in exactly one window; silence gives empty ones. The last window has the full
-        length too. Raises ``ValueError`` for a window below 1 µs.
+        length too. Raises ``ValueError`` for a window below 1 µs, and :class:`RecordingError` where time jumps
+        over more than ten million windows from an event, or from ``start_us``, to the next event; of the chunk
+        that holds the jump no further window is given.
         """
         window = operator.index(window_us)
         if window < 1:
@@ -162,14 +167,21 @@ class Recording(ABC):
 
     def _cut(self, window: int, start: int | None, end: int | None) -> Iterator[Window]:
         """The loop of :meth:`windows`; ``parts`` are the events so far of the window that is still open."""
-        index = 0
+        index = count = 0
+        last = start  # time of the last event, or from where silence counts
         parts: list[Events] = []
         for chunk in self.chunks():
             times = np.ascontiguousarray(chunk["t"])
             if start is None:
                 start = int(times[0])
+            if last is None:
+                last = start
             position = int(np.searchsorted(times, start))
             stop = len(times) if end is None else int(np.searchsorted(times, end))
+            if position < stop:
+                self._refuse_jump(times[position:stop], last, window, count + position)
+                last = int(times[stop - 1])
+            count += len(chunk)
             while position < stop and times[stop - 1] >= start + (index + 1) * window:
                 edge = start + (index + 1) * window
                 cut = position + int(np.searchsorted(times[position:stop], edge))
@@ -184,6 +196,18 @@ class Recording(ABC):
                 begin = start + index * window
                 yield Window(begin, begin + window, _join(parts), index)
                 parts, index = [], index + 1
+
+    def _refuse_jump(self, times: NDArray[np.int64], last: int, window: int, index: int) -> None:
+        """Refuse times, of event ``index`` and those behind it, that jump over too many windows after ``last``."""
+        gaps = np.diff(times.view(np.uint64))  # right where the difference of two int64 is too large for one
+        wide = np.flatnonzero(gaps > MOST_SILENCE * window) + 1
+        jumps = [0] if int(times[0]) - last > MOST_SILENCE * window else wide[:1].tolist()
+        for i in jumps:
+            before = int(times[i - 1]) if i else last
+            raise self._error(
+                f"time jumps: {self._place(index + i)} is at {times[i]} µs after {before} µs, more than "
+                f"{MOST_SILENCE} windows of {window} µs; repair or cut the recording there"
+            )
 
     def _ordered_chunks(self) -> Iterator[Events]:
         """The format's chunks, checked for time that runs backwards."""

@@ -19,21 +19,39 @@ from snnkd.training.modules import EmotionModule
 class SaveModel(Callback):
     """Write the trained network as a model folder when training has ended, and refuse before it starts if it could not.
 
-    A run that was interrupted or failed writes none.
+    A run that was interrupted or failed writes none, and neither does one in which no epoch ran.
+
+    Args:
+        folder: the model folder.
+        stale: a checkpoint of an earlier training that this one replaces: removed when the first batch is about to run,
+            so that a later ``--resume`` cannot take it for this training's.
     """
 
-    def __init__(self, folder: str | Path) -> None:
+    def __init__(self, folder: str | Path, stale: Path | None = None) -> None:
         self.folder = Path(folder)
+        self.stale = stale
+        self.epochs = 0
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Look at the target while nothing is lost yet."""
         check_target(self.folder)
 
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Forget the training that is replaced."""
+        if self.stale is not None and trainer.is_global_zero:
+            self.stale.unlink(missing_ok=True)
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Count."""
+        self.epochs += 1
+
     def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Write the folder."""
         data = trainer.datamodule  # type: ignore[attr-defined]
-        if trainer.interrupted or not trainer.is_global_zero:
+        if trainer.interrupted or not trainer.is_global_zero or trainer.fast_dev_run:  # type: ignore[attr-defined]
             return
+        if not self.epochs and (self.folder.exists() or not trainer.current_epoch):
+            return  # nothing was trained; a resumed run that had only the model left to write does write it
         if not isinstance(pl_module, EmotionModule) or not isinstance(data, EyeData):
             raise ConfigError("model: must be a module of snnkd.training and data one of its data modules")
         facts: dict[str, Any] = {"module": type(pl_module).__name__, "epochs": trainer.current_epoch}

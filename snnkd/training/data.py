@@ -8,36 +8,53 @@ import lightning.pytorch as pl
 import torch
 from torch import Tensor
 from torch.nn import functional
-from torch.utils.data import DataLoader, Sampler
+from torch.utils.data import DataLoader, Dataset, Sampler
 
-from snnkd.datasets import SEE, EyeDataset, EyeSim, collate
+from snnkd.datasets import EMOTIONS, SEE, EyeDataset, EyeSim, Sample, collate
 from snnkd.errors import ConfigError
-from snnkd.training.modules import EmotionModule
+from snnkd.training.evaluate import refuse_known_persons
+from snnkd.training.modules import Distillation, EmotionModule, check_range
 
 Subset = Literal["train", "val", "test"]
 
 
-class EpochShuffle(Sampler[int]):
-    """A random order that depends on the run's seed and the epoch alone, so that a resumed training repeats it.
+class EpochShuffle(Sampler[tuple[int, int]]):
+    """A random order, and a seed for each clip's random start, out of the run's seed and the epoch alone.
 
-    Lightning calls ``set_epoch`` before each epoch.
+    Yields ``(index, seed)`` for :class:`Seeded`, so that a resumed training repeats what the uninterrupted one draws,
+    whichever process reads the clip. Lightning calls ``set_epoch`` before each epoch.
     """
 
-    def __init__(self, length: int) -> None:
+    def __init__(self, length: int, epoch: int = 0) -> None:
         self.length = length
         self.seed = torch.initial_seed()
-        self.epoch = 0
+        self.epoch = epoch
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch whose order comes next."""
         self.epoch = epoch
 
-    def __iter__(self) -> Iterator[int]:
+    def __iter__(self) -> Iterator[tuple[int, int]]:
         generator = torch.Generator().manual_seed((self.seed * 1_000_003 + self.epoch) % 2**63)
-        return iter(torch.randperm(self.length, generator=generator).tolist())
+        order = torch.randperm(self.length, generator=generator).tolist()
+        seeds = torch.randint(2**62, (self.length,), generator=generator).tolist()
+        return iter(zip(order, seeds, strict=True))
 
     def __len__(self) -> int:
         return self.length
+
+
+class Seeded(Dataset[Sample]):
+    """A dataset whose random clip starts are drawn from a seed that comes with the index."""
+
+    def __init__(self, dataset: EyeDataset) -> None:
+        self.dataset = dataset
+
+    def __getitem__(self, key: tuple[int, int]) -> Sample:
+        index, seed = key
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            return self.dataset[index]
 
 
 def random_shift(batch: dict[str, Tensor], pixels: int) -> dict[str, Tensor]:
@@ -67,36 +84,73 @@ class EyeData(pl.LightningDataModule):
 
     def __init__(self, batch_size: int, workers: int, shift: int) -> None:
         super().__init__()
-        if shift < 0:
-            raise ConfigError(f"shift: must be zero or above, got {shift}")
+        check_range("batch_size", batch_size, batch_size >= 1, "1 or above")
+        check_range("workers", workers, workers >= 0, "zero or above")
+        check_range("shift", shift, shift >= 0, "zero or above")
         self.batch_size = batch_size
         self.workers = workers
         self.shift = shift
         self._subsets: dict[str, EyeDataset] = {}
+        self._first_epoch = 0
 
     @abstractmethod
     def make(self, subset: Subset, size: tuple[int, int]) -> EyeDataset:
         """Open one subset with clips of ``size`` ``(W, H)``."""
-
-    @property
-    @abstractmethod
-    def input_config(self) -> dict[str, Any]:
-        """What the model folder says of its input, beside the size."""
 
     def setup(self, stage: str) -> None:
         """Open the subsets that ``stage`` reads, in the size of the networks that are to be trained."""
         module = self.trainer.lightning_module if self.trainer else None
         if not isinstance(module, EmotionModule):
             raise ConfigError("data: needs a module of snnkd.training, such as Classification or Distillation")
+        for network in module.networks:
+            if network.classes != len(EMOTIONS):
+                raise ConfigError(f"classes: the data has {len(EMOTIONS)} emotions, the network {network.classes}")
         sizes = {network.input_size for network in module.networks}
         if len(sizes) > 1:
             raise ConfigError(f"input_size: teacher and student must see the same size, got {sorted(sizes)}")
+        (size,) = sizes
+        if 2 * self.shift >= min(size):
+            raise ConfigError(f"shift: must be below half of the input size {size}, got {self.shift}")
         wanted: tuple[Subset, ...] = (
             ("train", "val") if stage == "fit" else ("val",) if stage == "validate" else ("test",)
         )
         for subset in wanted:
             if subset not in self._subsets:
-                self._subsets[subset] = self.make(subset, next(iter(sizes)))
+                self._subsets[subset] = self.make(subset, size)
+        if isinstance(module, Distillation) and stage == "fit":
+            for subset in ("val", "test"):
+                opened = self._subsets[subset] if subset in self._subsets else self.make(subset, size)
+                refuse_known_persons(module.teacher_input, opened, "teacher: was trained on", "another teacher")
+
+    @property
+    def input_config(self) -> dict[str, Any]:
+        """What the model folder says of the data: windows, split, and the persons that the network was trained on."""
+        train = self._subsets["train"]
+        return {
+            "dataset": type(train).__name__,
+            "window_us": train.window_us,
+            "steps": train.steps,
+            "stride": train.stride,
+            "split": train.split_config,
+            "population": train.population,
+            "training_persons": train.persons,
+        }
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint, written at an epoch's end, keeps of the data."""
+        assert self.trainer is not None
+        return {"input": self.input_config, "next_epoch": self.trainer.current_epoch + 1}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Refuse to resume on other data; begin with the order of the epoch that comes next.
+
+        The loader's workers fetch their first batches before Lightning has told the sampler which epoch it is.
+        """
+        mine = self.input_config
+        for key, value in state_dict["input"].items():
+            if mine.get(key) != value:
+                raise ConfigError(f"data: the training to resume had another {key}: give the same data settings")
+        self._first_epoch = state_dict["next_epoch"]
 
     def on_after_batch_transfer(self, batch: dict[str, Tensor], dataloader_idx: int) -> dict[str, Tensor]:
         """Shift training clips; leave the others as they are."""
@@ -105,13 +159,13 @@ class EyeData(pl.LightningDataModule):
 
     def _loader(self, subset: Subset) -> DataLoader:
         dataset = self._subsets[subset]
+        train = subset == "train"
         return DataLoader(
-            dataset,
+            Seeded(dataset) if train else dataset,
             self.batch_size,
-            sampler=EpochShuffle(len(dataset)) if subset == "train" else None,
+            sampler=EpochShuffle(len(dataset), self._first_epoch) if train else None,
             drop_last=False,
-            # Its own generator: the loader draws a number for its workers from it, and not from the generator that
-            # clips are drawn from, which is seeded per epoch.
+            # Its own generator, so that what the loader draws does not move the one that dropout draws from.
             generator=torch.Generator().manual_seed(torch.initial_seed()),
             num_workers=self.workers,
             persistent_workers=self.workers > 0,
@@ -155,6 +209,7 @@ class EyeSimData(EyeData):
         shift: int = 3,
     ) -> None:
         super().__init__(batch_size, workers, shift)
+        check_range("seed", seed, seed >= 0, "zero or above")
         self.root, self.steps, self.window_us = root, steps, window_us
         self.fold, self.folds, self.seed = fold, folds, seed
 
@@ -170,11 +225,6 @@ class EyeSimData(EyeData):
             folds=self.folds,
             seed=self.seed,
         )
-
-    @property
-    def input_config(self) -> dict[str, Any]:
-        """Window and number of steps."""
-        return {"dataset": "EyeSim", "window_us": self.window_us, "steps": self.steps}
 
 
 class SEEData(EyeData):
@@ -215,8 +265,3 @@ class SEEData(EyeData):
             stride=self.stride,
             size=size,
         )
-
-    @property
-    def input_config(self) -> dict[str, Any]:
-        """Window, number of steps and stride."""
-        return {"dataset": "SEE", "window_us": 33_333, "steps": self.steps, "stride": self.stride}

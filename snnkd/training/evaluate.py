@@ -2,13 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from torchmetrics.functional.classification import multiclass_confusion_matrix
 
-from snnkd.datasets import collate
+from snnkd.datasets import EyeDataset, collate
+from snnkd.errors import DatasetError
 from snnkd.models import EyeNetwork, predict
 from snnkd.terminal import as_text
 
@@ -59,16 +61,35 @@ class Evaluation:
         return as_text(table, width=width)
 
 
+def refuse_known_persons(trained: dict[str, Any], dataset: EyeDataset, said: str, remedy: str) -> None:
+    """Raise :class:`~snnkd.errors.DatasetError` where a network would be scored on persons that trained it.
+
+    ``trained`` is the ``input`` of a model's ``config.json``. Nothing is known, and nothing refused, of a model trained
+    on another population. SEE's official split shares persons by design: there the split itself must be the same.
+    """
+    if trained.get("population") != dataset.population:
+        return
+    if dataset.split_config.get("split") == "official":
+        if trained.get("split") != dataset.split_config:
+            raise DatasetError(f"{said} another split than the official one and may know its test set: choose {remedy}")
+        return
+    known = sorted(set(trained.get("training_persons", ())) & set(dataset.persons))
+    if known:
+        raise DatasetError(f"{said} {len(known)} of the persons in this subset ({known[0]}, …): choose {remedy}")
+
+
 def evaluate(network: EyeNetwork, dataset: Dataset, batch_size: int = 32) -> Evaluation:
     """Run ``network`` over every clip of ``dataset`` once and score it."""
     training = network.training
     network.eval()
     predicted, labels = [], []
-    with torch.inference_mode():
-        for batch in DataLoader(dataset, batch_size, collate_fn=collate):
-            predicted.append(predict(network(batch[network.modality])).argmax(-1))
-            labels.append(batch["labels"])
-    network.train(training)
+    try:
+        with torch.inference_mode():
+            for batch in DataLoader(dataset, batch_size, collate_fn=collate):
+                predicted.append(predict(network(batch[network.modality])).argmax(-1))
+                labels.append(batch["labels"])
+    finally:
+        network.train(training)
     if not labels:
         raise ValueError("the dataset is empty: nothing to score")
     return Evaluation(multiclass_confusion_matrix(torch.cat(predicted), torch.cat(labels), network.classes))

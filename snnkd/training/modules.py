@@ -8,20 +8,20 @@ import lightning.pytorch as pl
 import torch
 from torch import Tensor
 from torch.nn import functional
-from torchmetrics import MetricCollection
-from torchmetrics.classification import MulticlassAccuracy, MulticlassRecall
+from torchmetrics.classification import MulticlassConfusionMatrix
 
 from snnkd.distill import DEFAULT_OBJECTIVES, Distiller, Objective
+from snnkd.errors import ConfigError
 from snnkd.models import EyeNetwork, load_model, predict
+from snnkd.training.evaluate import Evaluation
 
 Batch = dict[str, Tensor]
 
 
-def sequence_metrics(classes: int) -> MetricCollection:
-    """WAR, the accuracy over all sequences, and UAR, the mean of per-class recalls."""
-    return MetricCollection(
-        {"war": MulticlassAccuracy(classes, average="micro"), "uar": MulticlassRecall(classes, average="macro")}
-    )
+def check_range(name: str, value: float, holds: bool, expected: str) -> None:
+    """Raise :class:`~snnkd.errors.ConfigError` naming the value that is out of range."""
+    if not holds:
+        raise ConfigError(f"{name}: must be {expected}, got {value}")
 
 
 class EmotionModule(pl.LightningModule):
@@ -32,17 +32,20 @@ class EmotionModule(pl.LightningModule):
         learning_rate: peak of the schedule.
         weight_decay: of AdamW, on matrices and kernels only.
         warmup: share of all steps in which the rate rises linearly; it then falls as a half cosine to zero.
-        classes: number of emotions.
+
+    Raises :class:`~snnkd.errors.ConfigError` for a value out of range, by name, and for a loss that is no number.
     """
 
     def __init__(self, network: EyeNetwork, learning_rate: float, weight_decay: float, warmup: float) -> None:
         super().__init__()
+        check_range("learning_rate", learning_rate, 0 < learning_rate < math.inf, "above zero")
+        check_range("weight_decay", weight_decay, 0 <= weight_decay < math.inf, "zero or above")
+        check_range("warmup", warmup, 0 <= warmup < 1, "from 0 to below 1")
         self.network = network
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
         self.warmup = warmup
-        self.val_metrics = sequence_metrics(network.classes)
-        self.test_metrics = sequence_metrics(network.classes)
+        self.confusion = MulticlassConfusionMatrix(network.classes)
 
     @property
     def networks(self) -> tuple[EyeNetwork, ...]:
@@ -56,26 +59,43 @@ class EmotionModule(pl.LightningModule):
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
         """One step on time-major tensors; logs the loss and its terms."""
         loss, terms = self.loss(batch)
+        if not loss.isfinite():
+            raise ConfigError(
+                f"training diverged: the loss is {loss.item()} at step {self.global_step}: lower model.init_args."
+                "learning_rate or set trainer.gradient_clip_val"
+            )
         size = len(batch["labels"])
         self.log("train/loss", loss, prog_bar=True, batch_size=size, on_step=False, on_epoch=True)
         for name, term in terms.items():
             self.log(f"train/{name}", term, batch_size=size, on_step=False, on_epoch=True)
         return loss
 
-    def _evaluate(self, stage: str, metrics: MetricCollection, batch: Batch) -> None:
+    def _evaluate(self, stage: str, batch: Batch) -> None:
         logits = predict(self.network(batch[self.network.modality]))
-        label = batch["labels"]
-        metrics.update(logits, label)
-        self.log(f"{stage}/loss", functional.cross_entropy(logits, label), batch_size=len(label))
-        self.log_dict({f"{stage}/{k}": v for k, v in metrics.items()}, batch_size=len(label), prog_bar=True)
+        self.confusion.update(logits, batch["labels"])
+        loss = functional.cross_entropy(logits, batch["labels"])
+        self.log(f"{stage}/loss", loss, batch_size=len(logits))
+
+    def _score(self, stage: str) -> None:
+        scores = Evaluation(self.confusion.compute())
+        self.log_dict({f"{stage}/war": scores.war, f"{stage}/uar": scores.uar}, prog_bar=True)
+        self.confusion.reset()
 
     def validation_step(self, batch: Batch, batch_index: int) -> None:
-        """Update ``val/loss``, ``val/war``, ``val/uar``."""
-        self._evaluate("val", self.val_metrics, batch)
+        """Score a batch towards ``val/loss``, ``val/war``, ``val/uar``."""
+        self._evaluate("val", batch)
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the scores."""
+        self._score("val")
 
     def test_step(self, batch: Batch, batch_index: int) -> None:
-        """Update ``test/loss``, ``test/war``, ``test/uar``."""
-        self._evaluate("test", self.test_metrics, batch)
+        """Score a batch towards ``test/loss``, ``test/war``, ``test/uar``."""
+        self._evaluate("test", batch)
+
+    def on_test_epoch_end(self) -> None:
+        """Log the scores."""
+        self._score("test")
 
     def configure_optimizers(self) -> Any:
         """AdamW on all trainable parameters, with the schedule stepped every batch."""
@@ -115,6 +135,7 @@ class Classification(EmotionModule):
         label_smoothing: float = 0.1,
     ) -> None:
         super().__init__(network, learning_rate, weight_decay, warmup)
+        check_range("label_smoothing", label_smoothing, 0 <= label_smoothing < 1, "from 0 to below 1")
         self.label_smoothing = label_smoothing
 
     def loss(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
@@ -147,8 +168,12 @@ class Distillation(EmotionModule):
         label_smoothing: float = 0.1,
     ) -> None:
         super().__init__(student, learning_rate, weight_decay, warmup)
+        check_range("label_smoothing", label_smoothing, 0 <= label_smoothing < 1, "from 0 to below 1")
+        self.teacher_input: dict[str, Any] = {}
+        """What the teacher's model folder says of its data"""
         if isinstance(teacher, str):
-            teacher, _ = load_model(teacher)
+            teacher, config = load_model(teacher)
+            self.teacher_input = config.input
         self.distiller = Distiller(teacher, student, objectives, label_weight, label_smoothing)
 
     @property

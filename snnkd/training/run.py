@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
+import torch
 from jsonargparse import ArgumentError
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from snnkd.errors import ConfigError, SnnkdError
 from snnkd.training.callbacks import EpochSeed, SaveModel
@@ -28,12 +30,13 @@ def loggers(output: Path, name: str = LOGS) -> list[Logger]:
     return [kind(output, name=name, version=f"version_{number}") for kind in (TensorBoardLogger, CSVLogger)]
 
 
-def callbacks(output: Path, seed: int) -> list[Callback]:
+def callbacks(output: Path, seed: int, overwrite: bool) -> list[Callback]:
     """A seed per epoch, the last epoch's checkpoint to resume from, and the model folder at the end."""
     checkpoint = ModelCheckpoint(
         dirpath=output / CHECKPOINTS, filename="last", save_top_k=1, monitor=None, enable_version_counter=False
     )
-    return [EpochSeed(seed), checkpoint, SaveModel(output / MODEL)]
+    stale = output / CHECKPOINTS / "last.ckpt" if overwrite else None
+    return [EpochSeed(seed), checkpoint, SaveModel(output / MODEL, stale)]
 
 
 def quiet() -> None:
@@ -63,6 +66,11 @@ class TrainCLI(LightningCLI):
         """Refuse what would fail later or overwrite something, while nothing is written yet."""
         output = Path(self.config.output)
         checkpoint = output / CHECKPOINTS / "last.ckpt"
+        if self.config.resume and self.config.overwrite:
+            raise ConfigError("resume: goes on with the training that --overwrite replaces: give one of them")
+        for key in ("logger", "default_root_dir"):
+            if self.config.trainer.get(key) is not None:
+                raise ConfigError(f"trainer.{key}: is given by `output`, under which model, checkpoints and logs go")
         if self.config.resume and not checkpoint.is_file():
             raise ConfigError(f"resume: {checkpoint} does not exist: there is nothing to continue")
         used = checkpoint.exists() or (output / MODEL).exists()
@@ -77,7 +85,7 @@ class TrainCLI(LightningCLI):
         output = Path(self.config.output)
         self.trainer_defaults = {
             **self.trainer_defaults,
-            "callbacks": callbacks(output, int(self.config.seed_everything)),
+            "callbacks": callbacks(output, int(self.config.seed_everything), self.config.overwrite),
         }
         return super().instantiate_trainer(default_root_dir=str(output), logger=loggers(output), **kwargs)
 
@@ -101,14 +109,41 @@ def train(arguments: list[str]) -> Path:
             args=arguments,
             run=False,
         )
-    except (ArgumentError, ValueError, TypeError) as error:
+    except (ArgumentError, ValueError, TypeError, MisconfigurationException) as error:
         # What a constructor of ours refused arrives wrapped in a report over every type that was tried.
         raise ours(error) or ConfigError(one_line(str(error))) from None
     output = Path(cli.config.output)
-    checkpoint = str(output / CHECKPOINTS / "last.ckpt") if cli.config.resume else None
-    # A checkpoint of ours holds tensors and plain values only, so it is read without unpickling anything else.
-    cli.trainer.fit(cli.model, cli.datamodule, ckpt_path=checkpoint, weights_only=True)
+    checkpoint = output / CHECKPOINTS / "last.ckpt" if cli.config.resume else None
+    if checkpoint is not None:
+        check_checkpoint(checkpoint, cli.model)
+    try:
+        # A checkpoint of ours holds tensors and plain values only, so it is read without unpickling anything else.
+        cli.trainer.fit(cli.model, cli.datamodule, ckpt_path=checkpoint, weights_only=True)
+    except MisconfigurationException as error:
+        raise ConfigError(one_line(str(error))) from None
+    if not (output / MODEL).is_dir():
+        raise ConfigError(
+            f"trainer: no epoch ran, so no model was written into {output}: look at max_epochs and limits"
+        )
     return output / MODEL
+
+
+def check_checkpoint(path: Path, module: EmotionModule) -> None:
+    """Raise :class:`~snnkd.errors.ConfigError` where a checkpoint cannot be the one of this training."""
+    remedy = "start anew with --overwrite"
+    try:
+        data = torch.load(path, map_location="cpu", weights_only=True)
+        saved = {name: tuple(tensor.shape) for name, tensor in data["state_dict"].items()}
+        missing = {"epoch", "global_step", "optimizer_states", "lr_schedulers", "loops"} - set(data)
+    except Exception:  # a cut or foreign file fails in as many ways as there are bytes
+        raise ConfigError(f"{path}: is cut or no checkpoint of a training: {remedy}") from None
+    if missing:
+        raise ConfigError(f"{path}: lacks {sorted(missing)[0]!r}: {remedy}")
+    for name, tensor in module.state_dict().items():
+        if saved.pop(name, None) != tuple(tensor.shape):
+            raise ConfigError(f"{path}: does not fit this model at {name!r}: give the same model settings, or {remedy}")
+    if saved:
+        raise ConfigError(f"{path}: holds {next(iter(saved))!r}, which this model has not: {remedy}")
 
 
 def ours(error: BaseException | None) -> SnnkdError | None:
@@ -121,9 +156,13 @@ def ours(error: BaseException | None) -> SnnkdError | None:
 def one_line(message: str) -> str:
     """Fold jsonargparse's report, which nests over many lines, into one: the key's path, the reason, the remedy."""
     report = re.split(r"\n?\s*Given value type:", message)[0].replace("- Expected a <class 'NoneType'>", "")
+    if report.startswith("Unexpected config:"):
+        report = 'Parser key "config": the file is empty or no YAML mapping'
+    elif "codec can't decode" in report:
+        report = 'Parser key "config": the file is not text'
     path = ".".join(re.findall(r'Parser key "([^"]+)"', report))
     reason = re.split(r"(?:Parser key \"[^\"]+\"|Problem with given class_path '[^']+'):\s*", report)[-1]
-    reason = re.sub(r"<class '([^']+)'>", r"\1", re.sub(r"\s+", " ", reason)).strip(" -.")
+    reason = re.sub(r"<class '([^']+)'>", r"\1", re.sub(r"\s+", " ", reason)).strip().removeprefix("- ").rstrip(". -")
     reason = reason.replace("Expected a dot import path string:", "no such class:")
     reason = reason[:1].lower() + reason[1:]
     return f"{path + ': ' * bool(path)}{reason}: see `snnkd train --help` and the files in configs/"

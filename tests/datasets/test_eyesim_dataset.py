@@ -9,9 +9,10 @@ from torch.utils.data import DataLoader
 from snnkd.datasets import EMOTIONS, EyeSim, collate, open_dataset
 from snnkd.datasets.eyesim import Settings, generate
 from snnkd.errors import DatasetError
-from snnkd.recordings import open_recording
+from snnkd.events import bin_events, centre_square
+from snnkd.recordings import Frames, open_recording, write_hdf5
 
-SETTINGS = Settings(size=(24, 20), duration_s=0.4, substeps=2)  # 12 windows
+SETTINGS = Settings(size=(20, 20), duration_s=0.4, substeps=2)  # 12 windows
 
 
 @pytest.fixture(scope="module")
@@ -26,10 +27,10 @@ def people(data: EyeSim) -> set[str]:
 def test_the_sample_contract(root):
     data = EyeSim(root, "all", steps=6)
     assert len(data) == 35
-    assert (data.input_size, data.steps, data.window_us) == ((24, 20), 6, 33_333)
+    assert (data.input_size, data.steps, data.window_us) == ((20, 20), 6, 33_333)
     sample = data[8]
-    assert sample["events"].shape == (6, 2, 20, 24)
-    assert sample["frames"].shape == (6, 1, 20, 24)
+    assert sample["events"].shape == (6, 2, 20, 20)
+    assert sample["frames"].shape == (6, 1, 20, 20)
     assert sample["events"].dtype == sample["frames"].dtype == torch.float32
     assert 0.1 < sample["frames"].mean() < 0.9
     assert (sample["label"], sample["index"]) == (data.labels[8], 8)
@@ -98,7 +99,7 @@ def test_the_cache_saves_reading_and_keeps_its_budget(root, monkeypatch):
     reads = []
     decode = EyeSim._decode
     monkeypatch.setattr(EyeSim, "_decode", lambda self, s: reads.append(s.name) or decode(self, s))
-    one = 12 * 3 * 24 * 20  # bytes of a decoded recording
+    one = 12 * 3 * 20 * 20  # bytes of a decoded recording
     data = EyeSim(root, "all", steps=4, cache_bytes=2 * one)
     for _ in range(2):
         for i in range(4):
@@ -121,7 +122,7 @@ def test_it_goes_through_spawned_workers(root):
     assert len(pickle.dumps(data)) == plan  # the pictures stay here
     loader = DataLoader(data, 35, collate_fn=collate, num_workers=1, multiprocessing_context="spawn")
     (batch,) = list(loader)
-    assert batch["events"].shape == (4, 35, 2, 20, 24)
+    assert batch["events"].shape == (4, 35, 2, 20, 20)
     assert batch["labels"].tolist() == data.labels
     torch.testing.assert_close(batch["events"][:, 0], data[0]["events"])
 
@@ -151,4 +152,55 @@ def test_a_missing_recording_is_named(tmp_path):
     data = EyeSim(root, "all", steps=4)
     (root / data.sequences[2].name).unlink()
     with pytest.raises(DatasetError, match=r"anger_000\.h5.*generate"):
+        data[2]
+
+
+@pytest.mark.parametrize("size", [None, (8, 8), (10, 6)])
+def test_a_wide_sensor_is_mapped_as_inference_does(tmp_path, size):
+    root = generate(tmp_path, persons=1, takes=1, settings=Settings(size=(28, 20), duration_s=0.2), workers=1)
+    data = EyeSim(root, "all", steps=6, size=size)
+    assert data.input_size == (size or (20, 20))
+    recording = open_recording(root / data.sequences[0].name)
+    crop = centre_square((28, 20))
+    expected = bin_events(recording.events, (28, 20), 0, 33_333, 6, size=data.input_size, crop=crop)
+    np.testing.assert_array_equal(data[0]["events"].numpy(), expected)
+    if size is None:
+        np.testing.assert_allclose(data[0]["frames"][:, 0] * 255, recording.frames.images[1:, :, 4:24], atol=1e-4)
+
+
+def test_the_split_is_told_and_makes_itself_again(root):
+    data = EyeSim(root, "test", steps=4, fold=1, folds=3, seed=5)
+    assert data.population == "EyeSim seed 0"
+    assert data.split_config == {"fold": 1, "folds": 3, "seed": 5}
+    assert data.persons == sorted(people(data))
+    assert open_dataset(root, "test", steps=4, **data.split_config).sequences == data.sequences
+    train = open_dataset(root, "train", steps=4)
+    assert train.start == "centre"
+    assert isinstance(train.population, str)
+
+
+@pytest.mark.parametrize(
+    ("split", "words"),
+    [
+        ({"split": "official"}, "EyeSim has no split option 'split'"),
+        ({"start": "first"}, "'start'"),
+        ({"fold": "x"}, "fold is 'x'"),
+        ({"folds": 1}, "folds is 1"),
+        ({"seed": -1}, "seed is -1"),
+    ],
+)
+def test_a_wrong_split_is_named(root, split, words):
+    with pytest.raises(DatasetError, match=words):
+        open_dataset(root, "test", steps=4, **split)
+
+
+@pytest.mark.parametrize(("frames", "words"), [(0, "no frames"), (5, "lasts 133332 µs, less than the 399996")])
+def test_a_recording_shorter_than_the_manifest_says_is_named(tmp_path, frames, words):
+    root = generate(tmp_path, persons=1, takes=1, settings=SETTINGS, workers=1)
+    data = EyeSim(root, "all", steps=4)
+    path = root / data.sequences[2].name
+    whole = open_recording(path)
+    cut = Frames(whole.frames.images[:frames], whole.frames.timestamps_us[:frames])
+    write_hdf5(path, whole.events, whole.sensor_size, cut, whole.metadata)
+    with pytest.raises(DatasetError, match=rf"anger_000\.h5: .*{words}"):
         data[2]

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from snnkd.datasets.eyesim import Settings, generate, generation, simulate_sequence
+from snnkd.datasets.eyesim import Settings, generate, generation, simulate_sequence, simulate_session
 from snnkd.datasets.labels import EMOTIONS
 from snnkd.errors import DatasetError
 from snnkd.recordings import open_recording
@@ -142,3 +142,79 @@ def test_what_cannot_be_made(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(DatasetError, match="cannot write"):
         make(tmp_path / "file")
+
+
+def entry(**change):
+    return lambda content: content["sequences"][3].update(change)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda c: c["settings"].pop("size"), "size is None"),
+        (lambda c: c["settings"].update(size=[16, "16"]), "size is"),
+        (lambda c: c["settings"].update(duration_s="x"), "duration_s is 'x'"),
+        (lambda c: c["settings"].update(duration_s=float("nan")), "duration_s is nan"),
+        (lambda c: c["settings"].update(frame_rate=0), "frame_rate is 0"),
+        (lambda c: c["settings"].update(seed=None), "seed of settings is None"),
+        (lambda c: c.update(settings=[]), "settings is missing"),
+        (lambda c: c.update(persons="many"), "persons is 'many'"),
+        (lambda c: c.update(sequences=None), "sequences is missing"),
+        (lambda c: c.update(sequences=[]), "sequences is missing"),
+        (lambda c: c.update(sequences=[1]), "file of sequences[0]"),
+        (lambda c: c["sequences"][3].pop("file"), "file of sequences[3] is missing"),
+        (entry(file=3), "file of sequences[3]"),
+        (entry(file="../../etc/passwd"), "outside of the data set"),
+        (entry(file="/etc/passwd"), "outside of the data set"),
+        (entry(person=["p000"]), "person of sequences[3]"),
+        (entry(emotion=[]), "sequences[3]: unknown emotion"),
+        (entry(lighting="dusk"), "sequences[3]: unknown lighting"),
+    ],
+)
+def test_a_wrong_key_of_the_manifest_is_named(whole, tmp_path, change, words):
+    content = manifest(whole)
+    change(content)
+    (tmp_path / "eyesim.json").write_text(json.dumps(content))
+    with pytest.raises(DatasetError, match=r"eyesim\.json: .*generate again") as caught:
+        generation.read_manifest(tmp_path)
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [b"[" * 200_000, b"\xff\xfe{}"])
+def test_a_manifest_that_is_no_readable_json_is_named(tmp_path, content):
+    (tmp_path / "eyesim.json").write_bytes(content)
+    with pytest.raises(DatasetError, match=r"eyesim\.json: .*generate again") as caught:
+        generation.read_manifest(tmp_path)
+    assert len(str(caught.value)) < 400
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"seed": -1}, "seed is -1"),
+        ({"duration_s": float("inf")}, "duration_s is inf"),
+        ({"duration_s": float("nan")}, "duration_s is nan"),
+        ({"duration_s": 3601}, "duration_s is 3601"),
+        ({"size": (100_000, 64)}, "size is"),
+        ({"size": 64}, "size is 64"),
+        ({"substeps": 2.5}, "substeps is 2.5"),
+        ({"frame_rate": 1e9}, "frame_rate is"),
+    ],
+)
+def test_what_cannot_be_simulated_is_named(tmp_path, change, words):
+    calls = [
+        lambda: make(tmp_path, **change),
+        lambda: simulate_sequence(**{"seed": 0, "person": 0, "emotion": "fear", "take": 0} | change),
+        lambda: simulate_session(**{"seed": 0, "person": 0, "emotions": ["fear"]} | change),
+    ]
+    for call in calls:
+        with pytest.raises(DatasetError) as caught:
+            call()
+        assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("change", [{"seconds_each": float("nan")}, {"rest_s": float("inf")}, {"seconds_each": 1e6}])
+def test_a_session_has_an_end(change):
+    with pytest.raises(DatasetError, match="may last 3600 s"):
+        simulate_session(0, 0, ["fear"], **change)

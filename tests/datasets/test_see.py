@@ -79,21 +79,40 @@ def test_the_subject_disjoint_split_shares_nobody_and_tests_all(see_root):
 
 def test_on_and_off_are_found_in_spite_of_jpeg(see_root):
     data = SEE(see_root, subset="test", size=None)
-    assert data.input_size == (48, 36)
+    assert data.input_size == (36, 36), "the centred square of 48 x 36"
     events = data[0]["events"]
-    assert events.shape == (4, 2, 36, 48)
-    expected = torch.zeros(2, 36, 48)
-    expected[1, 8:16, 8:16] = 1
-    expected[0, 8:16, 32:40] = 1
+    assert events.shape == (4, 2, 36, 36)
+    expected = torch.zeros(2, 36, 36)
+    expected[1, 8:16, 2:10] = 1
+    expected[0, 8:16, 26:34] = 1
     # The blocks lie on the 8 x 8 grid of JPEG, so nothing leaks; background must be exactly empty.
     assert torch.equal(events, expected.expand(4, -1, -1, -1))
 
 
 def test_resizing_keeps_the_number_of_event_pixels(see_root):
-    events = SEE(see_root, subset="test", size=(12, 9))[0]["events"]
-    assert events.shape == (4, 2, 9, 12)
+    events = SEE(see_root, subset="test", size=(18, 9))[0]["events"]
+    assert events.shape == (4, 2, 9, 18)
     np.testing.assert_allclose(events.sum((2, 3)).numpy(), 64.0, rtol=1e-5)
-    assert events.max() == 16.0
+    assert events.max() == 8.0
+
+
+@pytest.mark.parametrize("size", [(36, 36), (20, 20), (7, 13), (50, 50)])
+def test_event_tensors_hold_whole_numbers_by_the_integer_map(see_root, size):
+    events = SEE(see_root, subset="test", size=size)[0]["events"].numpy()
+    on = [(x * size[0] // 36, y * size[1] // 36) for x in range(2, 10) for y in range(8, 16)]
+    expected = np.zeros(size[::-1])
+    np.add.at(expected, tuple(np.array(on).T[::-1]), 1)
+    np.testing.assert_array_equal(events[:, 1], np.broadcast_to(expected, (4, *expected.shape)))
+
+
+def test_the_split_is_told_and_makes_itself_again(see_root):
+    split = {"split": "subject-disjoint", "fold": 2, "folds": 4, "seed": 7, "val_share": 0.3}
+    data = SEE(see_root, subset="val", **split)
+    assert (data.population, data.split_config) == ("SEE", split)
+    assert data.persons == sorted(people(data))
+    again = open_dataset(see_root, "val", **data.split_config)
+    assert (names(again), again.split_config) == (names(data), split)
+    assert open_dataset(see_root, "train").start == "centre"
 
 
 @pytest.mark.parametrize("start", ["first", "last"])

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import struct
 
 import pytest
 
@@ -46,8 +47,9 @@ def test_broken_annotations(make_see, content):
 
 def test_annotations_that_are_no_text(make_see):
     tree = make_see(persons=1)
-    (tree.root / "emotion.json").write_bytes(b"\xff\xfe\x00")
-    refuse(tree.root / "emotion.json", call=lambda: open_all(tree))
+    for content in (b"\xff\xfe\x00" * 999, b'{"database": ' + b"[" * 200_000):
+        (tree.root / "emotion.json").write_bytes(content)
+        assert len(refuse(tree.root / "emotion.json", "fetch it again", call=lambda: open_all(tree))) < 400
 
 
 @pytest.mark.parametrize(
@@ -122,7 +124,13 @@ def test_missing_image_is_named_at_reading(make_see):
     refuse(gone, "fetch", call=lambda: data[0])
 
 
-@pytest.mark.parametrize("damage", [lambda d: b"", lambda d: b"no image", lambda d: d[: len(d) // 2]])
+def giant(data):
+    """The same file with 65,000 x 65,000 in its header, which makes OpenCV raise."""
+    size = data.index(b"\xff\xc0") + 5
+    return data[:size] + struct.pack(">HH", 65_000, 65_000) + data[size + 4 :]
+
+
+@pytest.mark.parametrize("damage", [lambda d: b"", lambda d: b"no image", lambda d: d[: len(d) // 2], giant])
 def test_unreadable_image_is_named_at_reading(make_see, damage):
     tree = make_see(persons=1)
     bad = tree.path("frame", tree.names[0]) / "00000.jpg"
@@ -158,11 +166,18 @@ def test_broken_sequences_can_be_left_out(make_see):
         ({"split": "subject-disjoint", "fold": 4, "folds": 4}, "0..3"),
         ({"split": "subject-disjoint", "folds": 9}, "4 persons"),
         ({"margin": 200}, "margin"),
+        ({"fold": "x"}, "fold is 'x'"),
+        ({"seed": -1}, "seed is -1"),
+        ({"size": (0, 5)}, "width of size is 0"),
         ({"subset": "val", "val_share": 0.0}, "no sequence"),
     ],
 )
 def test_impossible_settings(see_root, kwargs, word):
     refuse(word, call=lambda: SEE(see_root, **kwargs))
+
+
+def test_an_unknown_split_option_is_refused(see_root):
+    refuse("SEE has no split option 'shuffle'", "val_share", call=lambda: open_dataset(see_root, shuffle=True))
 
 
 def test_another_window_is_refused(see_root):

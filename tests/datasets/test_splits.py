@@ -58,7 +58,13 @@ def test_hold_out_is_near_the_share(share):
         (lambda: person_folds(PERSONS, 1), "at least 2"),
         (lambda: person_subset(PERSONS, "test", fold=5, folds=5), "0..4"),
         (lambda: person_subset(PERSONS, "dev", fold=0, folds=5), "'dev'"),
+        (lambda: person_folds([], 5), "there are no sequences"),
+        (lambda: person_folds(["a"], 5), "add persons"),
+        (lambda: person_folds(PERSONS, 5, seed=-1), "seed is -1"),
+        (lambda: person_subset(PERSONS, "test", fold="x", folds=5), "fold is 'x'"),
         (lambda: hold_out(["a", "a"], 0.1), "cannot lend"),
+        (lambda: hold_out([], 0.1), "no training sequences"),
+        (lambda: hold_out(PERSONS, "x"), "'x'"),
         (lambda: hold_out(PERSONS, 1.0), "below 1"),
     ],
 )

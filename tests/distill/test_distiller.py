@@ -22,7 +22,7 @@ def batch():
 
 def networks(**teacher):
     torch.manual_seed(0)
-    return FrameTeacher((32, 32), (4, 6), dropout=0.5, **teacher), EventStudent((32, 32), (4, 8))
+    return FrameTeacher((32, 32), (4, 6), dropout=0.5, **teacher), EventStudent((32, 32), (4, 8), dropout=0.0)
 
 
 def test_the_loss_is_the_weighted_sum_of_its_terms(batch):
@@ -76,6 +76,8 @@ def test_the_teacher_follows_to_another_dtype():
         (Objective("kd", -1.0), r"objectives\[0\].weight: must be zero or above, got -1"),
         (Objective("kd", float("nan")), r"objectives\[0\].weight: must be zero or above, got nan"),
         (Objective("kd", options={"tau": 3}), r"objectives\[0\].options: kd takes temperature, not 'tau'"),
+        (Objective("kd", options={"temperature": 0}), r"objectives\[0\].options: temperature must be above zero"),
+        (Objective("kd", options={"temperature": "hot"}), r"objectives\[0\].options: "),
         (
             Objective("feature_hint", student_feature="stage9", teacher_feature="stage2"),
             r"objectives\[0\].student_feature: 'stage9' is not among the student's features \(stage1, stage2\)",

@@ -73,9 +73,12 @@ def test_binary_inputs_are_accumulates_and_others_dense_multiplies():
     assert (conv.acs, conv.macs) == (5 * 2 * 4, 0)  # the pixel lies under 4 windows of 2 kernels
     assert (linear.acs, linear.macs) == (0, 5 * 8 * 3)  # currents, not spikes
     with Counter(network) as counter:
-        network(x * 2)  # the same nonzeros, but no longer 0 or 1
-    conv = counter.layers["0"]
-    assert (conv.acs, conv.macs) == (0, 5 * 2 * 4 * 9)
+        network(x * 2)  # spikes scaled by 2: the factor folds into the weights
+    assert (counter.layers["0"].acs, counter.layers["0"].macs) == (5 * 2 * 4, 0)
+    with Counter(network) as counter:
+        network(x)
+        network(x * 2)  # two levels: no longer one weight each
+    assert (counter.layers["0"].acs, counter.layers["0"].macs) == (0, 2 * 5 * 2 * 4 * 9)
 
 
 def test_all_ones_analog_pixels_count_like_spikes_of_the_same_values():

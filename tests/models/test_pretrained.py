@@ -1,6 +1,7 @@
 """A model folder: written whole, read back equal, and refused by name where it is not right."""
 
 import json
+import os
 
 import pytest
 import torch
@@ -51,6 +52,31 @@ def test_a_model_is_replaced_whole_and_nothing_else_is_touched(folder, tmp_path)
     assert load_model(folder)[0].arguments["channels"] == [4, 6]
 
 
+def test_a_replacement_that_fails_leaves_the_old_model(folder, tmp_path, monkeypatch):
+    replace = os.replace
+
+    def fail_into_place(source, target):
+        if str(target) == str(folder) and not str(source).startswith(str(tmp_path / ".model-old")):
+            raise OSError("disk full")
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", fail_into_place)
+    with pytest.raises(OSError, match="disk full"):
+        save_model(EventStudent((32, 32), channels=(4, 6)), folder, emotions=EMOTIONS, input={})
+    assert load_model(folder)[0].arguments["channels"] == [4, 8]
+    assert [p.name for p in tmp_path.iterdir()] == ["model"]
+
+
+def test_a_diverged_network_is_not_written(tmp_path):
+    network = EventStudent((32, 32), (4, 8))
+    network.head.bias.data[0] = float("nan")
+    with pytest.raises(ModelError, match=r"not written: tensor 'head.bias' holds NaN"):
+        save_model(network, tmp_path / "m", emotions=EMOTIONS, input={})
+    with pytest.raises(ModelError, match="2 emotions do not name the network's 7 classes"):
+        save_model(network, tmp_path / "m", emotions=("a", "b"), input={})
+    assert not list(tmp_path.iterdir())
+
+
 def edit_config(folder, **changes):
     path = folder / "config.json"
     data = json.loads(path.read_text())
@@ -80,6 +106,20 @@ CASES = {
         "arguments do not build EventStudent: .*depth",
     ),
     "emotions": (lambda f: edit_config(f, emotions=["a"]), "1 emotions do not name 7 classes"),
+    "no channels": (
+        lambda f: edit_config(f, arguments={"classes": 7, "channels": []}),
+        "arguments do not build EventStudent",
+    ),
+    "no truth value": (
+        lambda f: edit_config(f, arguments={"classes": 7, "binary_input": "no"}),
+        "binary_input must be true or false, got 'no'",
+    ),
+    "nested": (lambda f: (f / "config.json").write_text("[" * 100_000), "is not JSON"),
+    "twice": (lambda f: edit_config(f, emotions=["a"] * 7), "'emotions' must be names, each once"),
+    "NaN": (
+        lambda f: edit_weights(f, lambda t: t["head.bias"].fill_(float("nan"))),
+        "tensor 'head.bias' holds NaN or infinite values",
+    ),
     "no weights": (lambda f: (f / "model.safetensors").unlink(), "model.safetensors: missing"),
     "cut weights": (
         lambda f: (f / "model.safetensors").write_bytes((f / "model.safetensors").read_bytes()[:-9]),

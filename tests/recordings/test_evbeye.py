@@ -1,6 +1,7 @@
 """EVBEYE: the real sample, files made from the layout, and files that are wrong."""
 
 import struct
+import zlib
 
 import cv2
 import numpy as np
@@ -131,8 +132,21 @@ def test_images_with_another_name_are_left_out(folder):
         assert len(open_recording(folder).frames) == 2
 
 
+def part(kind, content):
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+
+HEADER = part(b"IHDR", struct.pack(">IIBBBBB", 60_000, 60_000, 8, 0, 0, 0, 0))
+GIANT = b"\x89PNG\r\n\x1a\n" + HEADER + part(b"IDAT", zlib.compress(bytes(100))) + part(b"IEND", b"")
+
+
 @pytest.mark.parametrize(
-    ("content", "message"), [(b"no image", "11_0_0_s_5.png is damaged"), (None, "11_0_0_s_5.png is 30×20")]
+    ("content", "message"),
+    [
+        (b"no image", "11_0_0_s_5.png is damaged"),
+        (GIANT, "11_0_0_s_5.png is damaged"),
+        (None, "11_0_0_s_5.png is 30×20"),
+    ],
 )
 def test_a_wrong_frame_is_named(folder, content, message):
     path = folder / "frames" / "11_0_0_s_5.png"

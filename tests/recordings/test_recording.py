@@ -90,6 +90,22 @@ def test_iteration_is_windows_of_a_thirtieth_second():
     assert [(w.start_us, len(w.events)) for w in recording] == [(5, 2), (33_338, 1), (66_671, 1)]
 
 
+@pytest.mark.parametrize("cuts", [(), (2,)])
+def test_a_jump_in_time_is_told_with_its_place(cuts):
+    for times in ([0, 5, 5 + 330_000_000_001], [-(2**62), -(2**62) + 1, 2**62]):
+        message = rf"memory\.x: time jumps: event 2 is at {times[2]} µs after {times[1]} µs"
+        windows = memory(times, cuts).windows(33_000)
+        with pytest.raises(RecordingError, match=message):
+            next(windows), next(windows)
+    assert len(list(memory([0, 5, 5 + 330_000_000_001], cuts).windows(33_000, end_us=100))) == 1
+    with pytest.raises(RecordingError, match="event 0 is at 1600000000000000 µs after 0 µs"):
+        next(memory([1_600_000_000_000_000], ()).windows(33_000, start_us=0))
+
+
+def test_half_an_hour_of_silence_is_windows():
+    assert len(list(memory([0, 1_800_000_000]).windows())) == 54_001
+
+
 @pytest.mark.parametrize("window", [0, -5])
 def test_a_window_below_a_microsecond_is_told_at_once(window):
     with pytest.raises(ValueError, match="window_us"):

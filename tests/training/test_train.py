@@ -9,9 +9,13 @@ import torch
 
 from snnkd.errors import ConfigError, DatasetError, ModelError
 from snnkd.models import EventStudent, load_model
-from snnkd.training import train
+from snnkd.training import Classification, train
 
 CONFIGS = Path(__file__).parents[2] / "configs"
+HINT2 = [
+    '--model.init_args.objectives=[{"name": "kd"}, {"name": "feature_hint", "student_feature": "stage2", '
+    '"teacher_feature": "stage2"}]'
+]
 
 
 @pytest.fixture
@@ -43,7 +47,16 @@ def test_teacher_then_distilled_student(arguments, tmp_path):
     teacher = train(arguments("teacher"))
     config = load_model(teacher)[1]
     assert teacher == tmp_path / "teacher" / "model"
-    assert config.input == {"dataset": "EyeSim", "window_us": 33_333, "steps": 6}
+    trained = config.input.pop("training_persons")
+    assert config.input == {
+        "dataset": "EyeSim",
+        "window_us": 33_333,
+        "steps": 6,
+        "stride": 1,
+        "split": {"fold": 0, "folds": 5, "seed": 0},
+        "population": "EyeSim seed 0",
+    }
+    assert len(trained) == 3  # of five persons, one is held out for validation and one for the test
     assert config.training["epochs"] == 2
     assert 0 <= config.training["val_uar"] <= 1
     logs = tmp_path / "teacher" / "logs" / "version_0"
@@ -56,8 +69,7 @@ def test_teacher_then_distilled_student(arguments, tmp_path):
         arguments(
             "distill",
             f"--model.init_args.teacher={teacher}",
-            '--model.init_args.objectives=[{"name": "kd"}, {"name": "feature_hint", "student_feature": "stage2", '
-            '"teacher_feature": "stage2"}]',
+            *HINT2,
             network="student",
         )
     )
@@ -74,9 +86,11 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others(arguments,
     assert not torch.equal(first["head.weight"], other["head.weight"])
 
 
-def test_a_resumed_training_ends_where_the_uninterrupted_one_does(arguments, tmp_path, monkeypatch):
-    whole = weights(train(arguments("student", f"--output={tmp_path / 'whole'}", epochs=4)))
-    cut = arguments("student", f"--output={tmp_path / 'cut'}", epochs=4)
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_resumed_training_ends_where_the_uninterrupted_one_does(arguments, tmp_path, monkeypatch, workers):
+    more = [f"--data.init_args.workers={workers}"]
+    whole = weights(train(arguments("student", f"--output={tmp_path / 'whole'}", *more, epochs=4)))
+    cut = arguments("student", f"--output={tmp_path / 'cut'}", *more, epochs=4)
     with monkeypatch.context() as patch:
         step = pl.LightningModule.on_train_epoch_start
 
@@ -105,6 +119,65 @@ def test_a_finished_training_is_not_overwritten_by_accident(arguments, tmp_path)
     assert {p: p.read_bytes() for p in model.iterdir()} != before
 
 
+def test_an_overwritten_training_that_died_is_not_resumed_as_the_old_one(arguments, tmp_path, monkeypatch):
+    train(arguments("student", epochs=1))
+    with monkeypatch.context() as patch:
+
+        def die(*_):
+            raise RuntimeError("power cut")
+
+        patch.setattr(Classification, "training_step", die)
+        with pytest.raises(RuntimeError, match="power cut"):
+            train(arguments("student", "--overwrite", epochs=1))
+    with pytest.raises(ConfigError, match="there is nothing to continue"):
+        train(arguments("student", "--resume", epochs=1))
+    assert (tmp_path / "student" / "model").is_dir()  # of the first training, until the next one ends
+
+
+BROKEN = {
+    "empty": lambda path: path.write_bytes(b""),
+    "cut": lambda path: path.write_bytes(path.read_bytes()[: path.stat().st_size // 2]),
+    "garbage": lambda path: path.write_bytes(b"e" * 1000),
+    "foreign": lambda path: torch.save({"state_dict": {}}, path),
+    "tensor": lambda path: torch.save(torch.zeros(3), path),
+}
+
+
+@pytest.fixture
+def trained(arguments):
+    return train(arguments("student", epochs=1))
+
+
+@pytest.mark.parametrize("how", BROKEN)
+def test_a_broken_checkpoint_is_named(arguments, trained, tmp_path, how):
+    checkpoint = tmp_path / "student" / "checkpoints" / "last.ckpt"
+    BROKEN[how](checkpoint)
+    with pytest.raises(ConfigError, match=r"last.ckpt: .*--overwrite") as caught:
+        train(arguments("student", "--resume"))
+    assert "\n" not in str(caught.value)
+
+
+def test_resuming_with_other_settings_is_refused(arguments, trained):
+    with pytest.raises(ConfigError, match="does not fit this model at"):
+        train(arguments("student", "--resume", "--model.init_args.network.init_args.channels=[4, 6]"))
+    with pytest.raises(ConfigError, match="the training to resume had another split"):
+        train(arguments("student", "--resume", "--data.init_args.fold=1"))
+    with pytest.raises(ConfigError, match="give one of them"):
+        train(arguments("student", "--resume", "--overwrite"))
+
+
+def test_a_training_that_diverges_stops_and_saves_nothing(arguments, tmp_path):
+    with pytest.raises(ConfigError, match="training diverged: the loss is nan"):
+        train(arguments("student", "--model.init_args.learning_rate=1e30", epochs=4))
+    assert not (tmp_path / "student" / "model").exists()
+
+
+def test_a_teacher_that_knows_the_held_out_persons_is_refused(arguments):
+    teacher = train(arguments("teacher", "--data.init_args.fold=2", epochs=1))
+    with pytest.raises(DatasetError, match="teacher: was trained on 1 of the persons"):
+        train(arguments("distill", f"--model.init_args.teacher={teacher}", *HINT2, network="student"))
+
+
 @pytest.mark.parametrize("name", ["teacher", "student"])
 def test_training_on_a_see_tree(make_see, tmp_path, name):
     model = train(
@@ -120,7 +193,8 @@ def test_training_on_a_see_tree(make_see, tmp_path, name):
         ]
     )
     config = load_model(model)[1]
-    assert config.input == {"dataset": "SEE", "window_us": 33_333, "steps": 4, "stride": 4}
+    assert (config.input["dataset"], config.input["steps"], config.input["stride"]) == ("SEE", 4, 4)
+    assert config.input["split"]["split"] == "subject-disjoint"
 
 
 @pytest.mark.parametrize(
@@ -135,6 +209,17 @@ def test_training_on_a_see_tree(make_see, tmp_path, name):
         (["--data.init_args.steps=999"], DatasetError, "lower steps"),
         (["--model.init_args.network.init_args.input_size=[8, 8]"], ModelError, "input_size must be at least 16x16"),
         (["--model.init_args.network.init_args.beta=1.5"], ConfigError, "beta must lie between 0 and 1"),
+        (["--model.init_args.learning_rate=-1"], ConfigError, "learning_rate: must be above zero"),
+        (["--model.init_args.warmup=5"], ConfigError, "warmup: must be from 0"),
+        (["--model.init_args.label_smoothing=2"], ConfigError, "label_smoothing: must be from 0"),
+        (["--data.init_args.batch_size=0"], ConfigError, "batch_size: must be 1 or above"),
+        (["--data.init_args.workers=-1"], ConfigError, "workers: must be zero or above"),
+        (["--data.init_args.shift=16"], ConfigError, "shift: must be below half"),
+        (["--model.init_args.network.init_args.classes=10"], ConfigError, "classes: the data has 7 emotions"),
+        (["--trainer.devices=0"], ConfigError, "device"),
+        (["--trainer.logger=false"], ConfigError, "trainer.logger: is given by `output`"),
+        (["--trainer.max_epochs=0"], ConfigError, "no epoch ran"),
+        (["--trainer.limit_train_batches=0"], ConfigError, "no epoch ran"),
         (["--resume"], ConfigError, "there is nothing to continue"),
     ],
 )

@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 from snnkd.datasets.eyesim.generation import read_manifest
 from snnkd.datasets.eyesim.sequence import Settings
 from snnkd.datasets.labels import EMOTIONS, emotion_index, lighting_name
-from snnkd.datasets.sample import EyeDataset, Sample, Sequence, import_cv2, make_sample
+from snnkd.datasets.sample import EyeDataset, Sample, Sequence, fit_frame, make_sample
 from snnkd.datasets.splits import person_subset
 from snnkd.errors import DatasetError
+from snnkd.events import bin_events, centre_square
+from snnkd.recordings import open_recording
 
 
 class _Decoded(NamedTuple):
@@ -30,7 +32,7 @@ class EyeSim(EyeDataset):
         root: folder with ``eyesim.json``.
         subset: ``"train"``, ``"val"``, ``"test"`` or ``"all"`` of a person-disjoint split.
         steps, stride, window_us: a clip has ``steps`` windows of ``window_us``, ``stride`` windows apart.
-        size: (W, H) to bin the events and resize the frames to; as recorded when left out.
+        size: (W, H) onto which the sensor's centred square is mapped; that square as recorded when left out.
         fold, folds, seed: fold ``fold`` of ``folds`` is tested; ``seed`` deals the persons.
         start: ``"random"`` (from torch's generator), ``"first"``, ``"centre"`` or ``"last"`` place of the
             clip; the default is random for training and centre for the rest. Clips start on the recording's
@@ -40,9 +42,11 @@ class EyeSim(EyeDataset):
             of a DataLoader has a cache of its own; 0 turns it off.
 
     Raises :class:`DatasetError` for a folder that is no whole data set, a subset or fold that is not there, a
-    clip longer than the recordings, and on reading, for a recording that is missing; one that is damaged raises
-    :class:`snnkd.errors.RecordingError`.
+    clip longer than the recordings, and on reading, for a recording that is missing, without frames or shorter
+    than the manifest says; one that is damaged raises :class:`snnkd.errors.RecordingError`.
     """
+
+    split_keys = ("fold", "folds", "seed")
 
     def __init__(
         self,
@@ -63,14 +67,15 @@ class EyeSim(EyeDataset):
         self.root = Path(root)
         manifest = read_manifest(self.root)
         promised = manifest["settings"]
-        self._native = (int(promised["size"][0]), int(promised["size"][1]))
         duration = Settings(duration_s=promised["duration_s"], frame_rate=promised["frame_rate"]).length_us
         if duration // window_us < self.span:
             raise DatasetError(
                 f"{self.root}: recordings last {duration} µs, a clip of {steps} windows of {window_us} µs "
                 f"with stride {stride} needs {self.span * window_us}; lower steps, stride or window_us"
             )
-        self.input_size = self._native if size is None else (int(size[0]), int(size[1]))
+        self._set_input_size(size, (promised["size"][0], promised["size"][1]))
+        self.population = f"EyeSim seed {promised['seed']}"
+        self.split_config = {"fold": fold, "folds": folds, "seed": seed}
         everyone = [
             Sequence(
                 name=entry["file"],
@@ -81,7 +86,7 @@ class EyeSim(EyeDataset):
             )
             for entry in manifest["sequences"]
         ]
-        kept = person_subset([s.person for s in everyone], subset, fold=fold, folds=folds, seed=seed)
+        kept = person_subset([s.person for s in everyone], subset, **self.split_config)
         self.sequences = [everyone[i] for i in kept]
         self.cache_bytes = cache_bytes
         self._cache: dict[int, _Decoded] = {}
@@ -105,31 +110,31 @@ class EyeSim(EyeDataset):
         return decoded
 
     def _decode(self, sequence: Sequence) -> _Decoded:
-        from snnkd.events import bin_events
-        from snnkd.recordings import open_recording
-
         path = self.root / sequence.name
         if not path.is_file():
             raise DatasetError(f"{path}: recording of the manifest is missing; generate the data set again to fill in")
         recording = open_recording(path)
-        if recording.frames is None:
+        if recording.frames is None or not recording.frames.images.size:
             raise DatasetError(f"{path}: recording has no frames; delete it and generate the data set again")
-        times = np.asarray(recording.frames.timestamps_us)
-        begin, size = int(times[0]), self.input_size
+        times = recording.frames.timestamps_us
+        begin, needed = int(times[0]), sequence.length * self.window_us
+        if int(times[-1]) - begin < needed:
+            raise DatasetError(
+                f"{path}: recording lasts {int(times[-1]) - begin} µs, less than the {needed} µs by the manifest; "
+                "delete it and generate the data set again"
+            )
         counts = bin_events(
             recording.events,
             recording.sensor_size,
             begin,
             self.window_us,
             sequence.length,
-            size=None if size == self._native else size,
+            size=self.input_size,
+            crop=centre_square(recording.sensor_size),
         )
         ends = begin + self.window_us * np.arange(1, sequence.length + 1)
         latest = np.searchsorted(times, ends, side="right") - 1
-        frames = np.asarray(recording.frames.images)[latest]
-        if size != self._native:
-            cv2 = import_cv2()
-            frames = np.stack([cv2.resize(frame, size, interpolation=cv2.INTER_AREA) for frame in frames])
+        frames = np.stack([fit_frame(recording.frames.images[i], self.input_size) for i in latest])
         return _Decoded(np.minimum(counts, 255).astype(np.uint8), frames)
 
     def __getstate__(self) -> dict[str, Any]:

@@ -12,12 +12,14 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from multiprocessing import get_context
-from pathlib import Path
+from pathlib import Path, PurePath
+from reprlib import repr as short
 from typing import Any, NamedTuple
 
+from snnkd.datasets.checks import check_integers, read_json
 from snnkd.datasets.eyesim.person import Person
 from snnkd.datasets.eyesim.sequence import VERSION, Settings, simulate_sequence
-from snnkd.datasets.labels import EMOTIONS
+from snnkd.datasets.labels import EMOTIONS, emotion_index, lighting_name
 from snnkd.errors import DatasetError, RecordingError
 from snnkd.recordings import open_recording, write_hdf5
 
@@ -59,8 +61,8 @@ def generate(
     written.
     """
     settings = replace(settings or Settings(), **changes)
-    if persons < 1 or takes < 1 or workers < 1:
-        raise DatasetError(f"persons, takes and workers must be at least 1, got {persons}, {takes} and {workers}")
+    check_integers(1, persons=persons, takes=takes, workers=workers)
+    check_integers(0, seed=seed)
     folder = Path(root)
     recipe = _recipe(seed, settings)
     _check_manifest(folder, recipe, persons, takes)
@@ -91,7 +93,7 @@ def generate(
 
 def _recipe(seed: int, settings: Settings) -> dict[str, Any]:
     """Everything that a recording depends on besides person, emotion and take, as JSON gives it back."""
-    recipe = {"version": VERSION, "seed": seed} | asdict(settings)
+    recipe = {"version": VERSION, "seed": int(seed)} | asdict(settings)
     recipe["sensor"].pop("seed")  # each take has its own
     return json.loads(json.dumps(recipe))
 
@@ -133,19 +135,50 @@ def _is_whole(path: Path, recipe: dict[str, Any]) -> bool:
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """Content of the manifest; raises :class:`DatasetError` when it is missing, broken or too old."""
+    """Content of the manifest, with all that is read of it checked.
+
+    Raises :class:`DatasetError` when it is missing or of another version, and naming the key that is wrong.
+    """
     path = folder / MANIFEST
     if not path.is_file():
         raise DatasetError(f"{folder}: no {MANIFEST}, so not a (whole) EyeSim data set; run generate on it first")
+    remedy = "mend it, or delete it and generate again"
+    manifest = read_json(path, remedy)
     try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-        fits = manifest["format"] == "eyesim" and manifest["settings"]["version"] == VERSION
-        manifest["sequences"], manifest["persons"], manifest["takes"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise DatasetError(f"{path}: not a manifest of EyeSim ({error!r}); delete it and generate again") from error
-    if not fits:
+        _check_content(manifest)
+    except DatasetError as error:
+        raise DatasetError(f"{path}: {error}; {remedy}") from None
+    if manifest["settings"]["version"] != VERSION:
         raise DatasetError(f"{path}: made by another version of EyeSim; generate again under another root")
     return manifest
+
+
+def _check_content(manifest: Any) -> None:
+    if _entry(manifest, "format", str) != "eyesim":
+        raise DatasetError(f"format is {short(manifest['format'])}, not 'eyesim'")
+    settings = _entry(manifest, "settings", dict)
+    check_integers(0, **{f"{key} of settings": settings.get(key) for key in ("version", "seed")})
+    Settings(**{key: settings.get(key) for key in ("size", "duration_s", "frame_rate")})
+    check_integers(1, persons=manifest.get("persons"), takes=manifest.get("takes"))
+    for i, sequence in enumerate(_entry(manifest, "sequences", list)):
+        where = f" of sequences[{i}]"
+        file = PurePath(_entry(sequence, "file", str, where))
+        if file.is_absolute() or ".." in file.parts:
+            raise DatasetError(f"file{where} is {str(file)!r}, which is outside of the data set")
+        _entry(sequence, "person", str, where)
+        try:
+            emotion_index(sequence.get("emotion"))
+            lighting_name(sequence.get("lighting"))
+        except DatasetError as error:
+            raise DatasetError(f"sequences[{i}]: {error}") from None
+
+
+def _entry(holder: Any, key: str, kind: type, where: str = "") -> Any:
+    """Value of ``key`` in a JSON object; an error unless it is of ``kind`` and not empty."""
+    value = holder.get(key) if isinstance(holder, dict) else None
+    if not isinstance(value, kind) or not value:
+        raise DatasetError(f"{key}{where} is missing or not a {kind.__name__} with content: {short(value)}")
+    return value
 
 
 def _check_manifest(folder: Path, recipe: dict[str, Any], persons: int, takes: int) -> None:

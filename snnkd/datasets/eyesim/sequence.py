@@ -7,11 +7,13 @@ whatever order and by however many processes.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from numbers import Integral, Real
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from snnkd.datasets.checks import check_integers
 from snnkd.datasets.eyesim.expression import Course, Track, express
 from snnkd.datasets.eyesim.geometry import Light
 from snnkd.datasets.eyesim.motion import wander
@@ -27,16 +29,25 @@ VERSION = 1
 
 _TAKE_KEY, _SESSION_KEY = 0x7A4E, 0x5E55  # keep the streams of takes, sessions and persons apart
 
+SIDES = (16, 4096)
+RANGES: dict[str, tuple[float, float]] = {
+    "duration_s": (0.1, 3600.0),
+    "frame_rate": (1.0, 10_000.0),
+    "substeps": (1, 1000),
+    "frame_noise": (0.0, 255.0),
+}
+"""Least and most that a setting may be, both allowed."""
+
 
 @dataclass(frozen=True)
 class Settings:
     """How recordings are made.
 
     Attributes:
-        size: image and sensor size (W, H) in pixels, each at least 16.
-        duration_s: length of a recording in seconds.
-        frame_rate: frames per second; the period is rounded to whole µs, 33,333 µs at 30.
-        substeps: images rendered per frame for the sensor model, at least 1.
+        size: image and sensor size (W, H) in pixels, each in 16..4096.
+        duration_s: length of a recording in seconds, at most 3600.
+        frame_rate: frames per second, at most 10,000; the period is rounded to whole µs, 33,333 µs at 30.
+        substeps: images rendered per frame for the sensor model, 1..1000.
         sensor: the sensor model; its seed is replaced by one of the take's own.
         frame_noise: standard deviation of the camera's read noise in DN; photon noise of ``0.2·sqrt(DN)``
             joins it.
@@ -52,11 +63,13 @@ class Settings:
     frame_noise: float = 1.5
 
     def __post_init__(self) -> None:
-        if len(self.size) != 2 or min(self.size) < 16:
-            raise DatasetError(f"size is {self.size}; it must be (W, H) of at least 16 pixels each")
-        for name, low in (("duration_s", 0.1), ("frame_rate", 1.0), ("substeps", 1), ("frame_noise", 0.0)):
-            if not getattr(self, name) >= low:
-                raise DatasetError(f"{name} is {getattr(self, name)}; it must be at least {low:g}")
+        pair = isinstance(self.size, tuple | list) and len(self.size) == 2
+        if not pair or not all(_is_within(side, SIDES, Integral) for side in self.size):
+            raise DatasetError(f"size is {self.size!r}; it must be (W, H) of {SIDES[0]} to {SIDES[1]} pixels each")
+        for name, limits in RANGES.items():
+            if not _is_within(getattr(self, name), limits, Integral if name == "substeps" else Real):
+                least, most = limits
+                raise DatasetError(f"{name} is {getattr(self, name)!r}; it must be at least {least} and at most {most}")
 
     @property
     def frame_period_us(self) -> int:
@@ -77,6 +90,10 @@ class Settings:
         return max(round(duration_s * self.frame_rate), 1)
 
 
+def _is_within(value: Any, limits: tuple[float, float], kind: Any) -> bool:
+    return isinstance(value, kind) and not isinstance(value, bool) and limits[0] <= value <= limits[1]
+
+
 class Simulated(NamedTuple):
     """A simulated recording: events, frames, and metadata with ``segments`` of what was shown when."""
 
@@ -92,11 +109,11 @@ def simulate_sequence(
 
     ``changes`` are fields of :class:`Settings` to change, e.g. ``size=(96, 96)``. The recording starts at 0
     µs with a frame and ends with one. Metadata: ``simulator``, ``version``, ``seed``, ``person``,
-    ``emotion``, ``take``,
-    ``lighting``, and ``segments``, one dict of ``start_us``, ``end_us``, ``emotion``. Raises
-    :class:`DatasetError` for an unknown emotion or a setting out of range.
+    ``emotion``, ``take``, ``lighting``, and ``segments``, one dict of ``start_us``, ``end_us``, ``emotion``. Raises
+    :class:`DatasetError` for an unknown emotion, a setting out of range, or a ``seed``, ``person`` or ``take`` below 0.
     """
     settings = replace(settings or Settings(), **changes)
+    check_integers(0, seed=seed, person=person, take=take)
     label = emotion_index(emotion)
     rng = np.random.default_rng([seed, _TAKE_KEY, person, label, take])
     who = Person.draw(seed, person)
@@ -132,14 +149,17 @@ def simulate_session(
     range.
     """
     settings = replace(settings or Settings(), **changes)
+    check_integers(0, seed=seed, person=person, take=take)
     names = [EMOTIONS[emotion_index(name)] for name in emotions]
-    if not names or seconds_each < 0.5 or rest_s < 0:
+    longest = RANGES["duration_s"][1]
+    length = len(names) * seconds_each + (len(names) + 1) * rest_s
+    if not names or not seconds_each >= 0.5 or not rest_s >= 0 or length > longest:
         raise DatasetError(
-            "a session needs at least one emotion, seconds_each of at least 0.5 and rest_s of at least 0"
+            "a session needs at least one emotion, seconds_each of at least 0.5, rest_s of at least 0, and may last "
+            f"{longest:g} s; asked for {len(names)} emotions, seconds_each={seconds_each} and rest_s={rest_s}"
         )
     rng = np.random.default_rng([seed, _SESSION_KEY, person, take])
     who = Person.draw(seed, person)
-    length = len(names) * seconds_each + (len(names) + 1) * rest_s
     times_us = settings.subframe_times(length)
     times: Track = times_us.astype(np.float64) * 1e-6
     units = np.zeros((len(times), 7))
