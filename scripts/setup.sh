@@ -15,6 +15,8 @@ if ! cmp -s requirements.lock "$stamp"; then
   echo "Installing into $venv (once; a few minutes on a slow line)" >&2
   [ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
   "$venv/bin/python" -m pip install --quiet --disable-pip-version-check -r requirements.lock
-  "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+  # compat: a plain path entry. The default hook loses to a folder named snnkd beside a user's script, such as the clone.
+  "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation \
+    --config-settings editable_mode=compat --editable .
   cp requirements.lock "$stamp"
 fi

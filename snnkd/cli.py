@@ -37,8 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         print(f"snnkd: error: {where}{error.strerror or error}", file=sys.stderr)
-    except KeyboardInterrupt:
-        print("snnkd: interrupted", file=sys.stderr)
+    except KeyboardInterrupt as interrupt:
+        print(": ".join(["snnkd: interrupted", *map(str, interrupt.args)]), file=sys.stderr)
         return 130
     return 2
 

@@ -9,7 +9,6 @@ from pathlib import Path
 import lightning.pytorch as pl
 from rich import box
 from rich.console import Console
-from rich.progress import Progress
 from rich.table import Table
 
 from snnkd.datasets import EMOTIONS, EyeSim, collate
@@ -22,8 +21,8 @@ from snnkd.inference.timeline import write_whole
 from snnkd.models import EventStudent, EyeNetwork, FrameTeacher, parameter_count
 from snnkd.models.pretrained import check_target
 from snnkd.recordings import write_hdf5
-from snnkd.terminal import bar
-from snnkd.training import Classification, Distillation, EmotionModule, EpochProgress, EyeSimData, evaluate
+from snnkd.terminal import Bar, bar
+from snnkd.training import Classification, Distillation, EmotionModule, EyeSimData, TrainingProgress, evaluate
 from snnkd.training.callbacks import save_trained
 from snnkd.training.run import loggers, quiet
 
@@ -132,7 +131,7 @@ def _train(
     folder: Path,
     test: EyeSim,
     settings: Settings,
-    progress: Progress,
+    progress: Bar,
 ) -> tuple[EyeNetwork, Row]:
     """Train one network from the same seed as the others, save it, score it and count its operations."""
     pl.seed_everything(settings.seed, verbose=False)
@@ -143,7 +142,7 @@ def _train(
         max_epochs=settings.epochs,
         gradient_clip_val=1.0,
         logger=loggers(folder.parent.parent, name=f"logs/{folder.name}"),
-        callbacks=[EpochProgress(progress, name)],
+        callbacks=[TrainingProgress(progress, name)],
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,

@@ -2,25 +2,46 @@
 
 import io
 import sys
+from typing import Any
 
 from rich.console import Console, RenderableType
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 
-def bar() -> Progress:
-    """Return a bar on standard error: label, bar, done of total, note, time passed and time left.
+class Bar(Progress):
+    """A progress bar that, where standard error is no terminal, says what begins instead of drawing."""
 
-    Tasks need a field ``note=""``. Where standard error is no terminal the bar is printed once, at its end.
+    def add_task(self, description: str, *arguments: Any, **fields: Any) -> TaskID:
+        """Add a line."""
+        if self.disable:
+            self.console.print(f"{description} …", highlight=False, soft_wrap=True)
+        return super().add_task(description, *arguments, **fields)
+
+
+def bar() -> Bar:
+    """Return a bar on standard error: label, bar, done of total, time passed and time left, note.
+
+    Tasks need a field ``note=""``.
     """
-    return Progress(
-        TextColumn("{task.description:<22}"),
-        BarColumn(bar_width=28),
+    console = Console(file=sys.stderr)
+    return Bar(
+        TextColumn("{task.description:<20}"),
+        BarColumn(bar_width=20),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         TextColumn("left"),
         TimeRemainingColumn(),
         TextColumn("[dim]{task.fields[note]}"),
-        console=Console(file=sys.stderr),
+        console=console,
+        disable=not console.is_terminal,
     )
 
 

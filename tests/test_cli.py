@@ -107,7 +107,9 @@ def test_what_is_wrong_is_one_line_with_status_2(arguments, message, models, ses
 def test_an_output_that_is_a_file_is_refused_and_kept(models, session, tmp_path, capsys):
     (tmp_path / "out").write_text("mine")
     assert main(["infer", str(models / "EventStudent"), str(session[0]), "-o", str(tmp_path / "out")]) == 2
-    assert capsys.readouterr().err.strip() == f"snnkd: error: {tmp_path / 'out'}: File exists"
+    assert (
+        capsys.readouterr().err.strip() == f"snnkd: error: {tmp_path / 'out'}: is a file: give a folder for the results"
+    )
     assert (tmp_path / "out").read_text() == "mine"
 
 
@@ -165,7 +167,8 @@ def test_the_real_near_eye_recording_from_file_to_timeline(models, tmp_path, cap
     assert "the last 8 bytes are a cut record and were left out" in captured.err
     facts = json.loads((tmp_path / "events.json").read_text())["recording"]
     assert (facts["events"], facts["duration_us"], facts["sensor_size"]) == (416_087, 5_426_153, [346, 260])
-    assert facts["hot_pixels"] == 4
+    assert (facts["hot_pixels"], facts["hot_events"]) == (4, 73_426 + 26_313 + 13_695 + 444)
+    assert "4 hot pixels with 113,878 events left out" in captured.out
 
 
 @needs_samples

@@ -94,15 +94,22 @@ class EnergyReport:
 
     def table(self, width: int = 110) -> str:
         """Return the layers as a table for the terminal."""
+        from rich import box
         from rich.table import Table
 
         from snnkd.terminal import as_text
 
         total = self.joules or 1.0
-        table = Table(title=f"Energy per sample on {self.hardware.name}", title_justify="left")
+        table = Table(
+            title=f"Energy per sample on {self.hardware.name}",
+            title_justify="left",
+            box=box.SIMPLE_HEAD,
+            pad_edge=False,
+            collapse_padding=True,
+        )
         table.add_column("layer", no_wrap=True)
         table.add_column("input")
-        for heading in ("nonzero", "synaptic ops", "MACs", "updates", "energy"):
+        for heading in ("nonzero", "syn. ops", "MACs", "updates", "energy"):
             table.add_column(heading, justify="right")
         table.add_column("share", no_wrap=True)
         for layer in self.layers:
@@ -115,7 +122,7 @@ class EnergyReport:
                 _count(layer.macs),
                 _count(layer.neuron_updates),
                 joules_text(layer.joules),
-                f"{'█' * round(10 * share):<10} {share:4.0%}",
+                f"{'█' * round(5 * share):<5} {share:4.0%}",
             )
         table.add_section()
         table.add_row(
@@ -225,4 +232,6 @@ def joules_text(joules: float) -> str:
 
 
 def _count(number: float) -> str:
+    if number >= 1e5:
+        return f"{number / 1e6:.3g} M"
     return f"{number:,.0f}" if number else "·"

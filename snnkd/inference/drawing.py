@@ -57,6 +57,8 @@ def draw_timeline(timeline: "Timeline", recording: "Recording | None" = None) ->
             color=INK,
             parse_math=False,
         )
+    if timeline.model.get("caution"):
+        figure.text(0.995, 0.003, timeline.model["caution"], ha="right", va="bottom", fontsize=7, color=MUTED)
     return figure
 
 
@@ -105,7 +107,7 @@ def _draw_frames(axes: Axes, frames: "Frames", origin: int, end: float) -> None:
 def _draw_rate(axes: Axes, timeline: "Timeline", seconds: np.ndarray) -> None:
     rate = timeline.events / (timeline.window_us / 1e6) / 1e3
     axes.stairs(rate, seconds, fill=True, color="#b9c3cf")
-    axes.set_ylabel("kev/s", color=INK, rotation=0, ha="right", va="center")
+    axes.set_ylabel("thousand\nevents/s", color=INK, rotation=0, ha="right", va="center")
     axes.set_ylim(0, max(float(rate.max()) * 1.05, 1e-3))
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(colors=MUTED)

@@ -6,7 +6,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from snnkd.errors import SnnkdError
+from snnkd.errors import ConfigError, SnnkdError
 from snnkd.inference.drawing import png_bytes
 from snnkd.inference.recognizer import Recognizer
 from snnkd.inference.timeline import Timeline, write_whole
@@ -20,7 +20,8 @@ def infer_files(recognizer: Recognizer, recordings: list[Path], output: Path) ->
     A recording that cannot be read is named on standard error and the others go on. Returns whether all could.
     """
     recognizer.check()
-    output.mkdir(parents=True, exist_ok=True)
+    if output.exists() and not output.is_dir():
+        raise ConfigError(f"{output}: is a file: give a folder for the results")
     done: list[tuple[str, Timeline]] = []
     failed: list[str] = []
     with bar() as progress:
@@ -36,6 +37,7 @@ def infer_files(recognizer: Recognizer, recordings: list[Path], output: Path) ->
                     "json": timeline.json_bytes(),
                     "png": png_bytes(timeline.plot(recording)),
                 }
+                output.mkdir(parents=True, exist_ok=True)
                 for ending, data in files.items():
                     write_whole(output / f"{name}.{ending}", data)
                 done.append((name, timeline))
@@ -47,6 +49,10 @@ def infer_files(recognizer: Recognizer, recordings: list[Path], output: Path) ->
     if done:
         Console(highlight=False).print(_summary(done))
         print(f"wrote {3 * len(done)} files into {output}")
+        for name, timeline in done:
+            facts = timeline.recording
+            if facts["hot_pixels"]:
+                print(f"{name}: {facts['hot_pixels']} hot pixels with {facts['hot_events']:,} events left out.")
         if recognizer.caution:
             print(f"Note: the model was {recognizer.caution}.")
     for message in failed:
@@ -57,6 +63,9 @@ def infer_files(recognizer: Recognizer, recordings: list[Path], output: Path) ->
 def output_names(recordings: list[Path]) -> list[str]:
     """Name each recording's outputs: the file's stem, with its folder before it where two stems are the same."""
     stems = [path.resolve().stem or "recording" for path in recordings]
+    for i, path in enumerate(recordings):
+        if path.is_dir():  # the last folder of a path is often a bare number
+            stems[i] = f"{path.resolve().parent.name}-{path.resolve().name}"
     names: list[str] = []
     for path, stem in zip(recordings, stems, strict=True):
         name = f"{path.resolve().parent.name}-{stem}" if stems.count(stem) > 1 else stem
@@ -77,7 +86,7 @@ def _summary(done: list[tuple[str, Timeline]]) -> Table:
     for name, timeline in done:
         facts = timeline.recording
         width, height = facts["sensor_size"]
-        shares = sorted(timeline.shares().items(), key=lambda item: -item[1])[:3]
+        shares = sorted(timeline.shares().items(), key=lambda item: -item[1])[:2]
         table.add_row(
             name.replace("[", r"\["),
             f"{facts['events']:,}",

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from snnkd.errors import ModelError, RecordingError
 from snnkd.events import bin_events, centre_square, drop_pixels, hot_pixels
@@ -105,7 +106,7 @@ class Recognizer:
             np.array(starts, np.int64),
             np.concatenate(counts),
             np.concatenate(logits),
-            self._recording_facts(recording, int(hot.sum()), crop),
+            self._recording_facts(recording, hot, crop),
             {
                 "source": self.source,
                 "window_us": self.window_us,
@@ -116,7 +117,9 @@ class Recognizer:
             },
         )
 
-    def _recording_facts(self, recording: Recording, hot: int, crop: tuple[int, int, int, int]) -> dict[str, Any]:
+    def _recording_facts(
+        self, recording: Recording, hot: NDArray[np.bool_], crop: tuple[int, int, int, int]
+    ) -> dict[str, Any]:
         return {
             "path": str(recording.path),
             "format": recording.format,
@@ -125,7 +128,8 @@ class Recognizer:
             "duration_us": recording.duration_us,
             "events": recording.event_count,
             "crop": list(crop),
-            "hot_pixels": hot,
+            "hot_pixels": int(hot.sum()),
+            "hot_events": recording.event_count - len(drop_pixels(recording.events, hot)),
             "warnings": list(recording.warnings),
         }
 

@@ -20,7 +20,9 @@ class SpikingConv(nn.Module):
     def __init__(self, in_channels: int, out_channels: int, stride: int, beta: float) -> None:
         super().__init__()
         self.conv = nn.Conv2d(in_channels, out_channels, 3, stride, padding=1, bias=False)
-        self.norm = nn.BatchNorm2d(out_channels)
+        # Currents out of sparse events have a variance far below the 1 that running statistics begin with: at the usual
+        # 0.1 a short training would be evaluated on statistics that silence the layer.
+        self.norm = nn.BatchNorm2d(out_channels, momentum=0.3)
         self.lif = LIF(beta=beta, learn_beta=True, channels=out_channels)
 
     def forward(self, x: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:

@@ -150,14 +150,14 @@ def _resolve(path: str | Path) -> Path:
         raise ModelError(f"{folder}: is a file: give the model's folder (with {WEIGHTS} and {CONFIG})")
     parts = str(path).split("/")
     if isinstance(path, Path) or len(parts) != 2 or not all(parts) or parts[0].startswith((".", "~")):
-        raise ModelError(f"{folder}: no such model folder")
+        raise ModelError(f"{folder}: no such model folder: train the model first, or correct the path")
     import huggingface_hub
 
     try:
         return Path(huggingface_hub.snapshot_download(str(path), allow_patterns=[WEIGHTS, CONFIG, CARD]))
     except Exception as error:  # the client raises its own, requests' and the cache's errors
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise ModelError(f"{path}: no such folder, and the Hub did not give it ({reason})") from None
+        raise ModelError(f"{path}: no such model folder, and no such model on the Hub ({reason})") from None
 
 
 def _read_config(path: Path) -> ModelConfig:

@@ -1,6 +1,6 @@
 """Training and evaluation on Lightning. Importing this takes seconds: only commands that train do so."""
 
-from snnkd.training.callbacks import EpochProgress, SaveModel
+from snnkd.training.callbacks import SaveModel, TrainingProgress
 from snnkd.training.data import EyeData, EyeSimData, SEEData
 from snnkd.training.evaluate import Evaluation, evaluate
 from snnkd.training.modules import Classification, Distillation, EmotionModule
@@ -10,12 +10,12 @@ __all__ = [
     "Classification",
     "Distillation",
     "EmotionModule",
-    "EpochProgress",
     "Evaluation",
     "EyeData",
     "EyeSimData",
     "SEEData",
     "SaveModel",
+    "TrainingProgress",
     "evaluate",
     "train",
 ]

@@ -6,12 +6,12 @@ from typing import Any
 import lightning.pytorch as pl
 import torch
 from lightning.pytorch.callbacks import Callback
-from rich.progress import Progress
 
 from snnkd.datasets import EMOTIONS
 from snnkd.errors import ConfigError
 from snnkd.models import EyeNetwork, save_model
 from snnkd.models.pretrained import check_target
+from snnkd.terminal import Bar
 from snnkd.training.data import EyeData
 from snnkd.training.modules import EmotionModule
 
@@ -80,19 +80,27 @@ class EpochSeed(Callback):
         torch.manual_seed(self.seed * 1_000_003 + trainer.current_epoch)
 
 
-class EpochProgress(Callback):
-    """One line for a whole training: epochs done, loss, time left."""
+class TrainingProgress(Callback):
+    """One line for a whole training: batches done, epoch, loss, validation UAR, time left."""
 
-    def __init__(self, progress: Progress, label: str) -> None:
+    def __init__(self, progress: Bar, label: str) -> None:
         self.progress = progress
         self.label = label
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Add the line."""
-        self.task = self.progress.add_task(self.label, total=trainer.max_epochs, note="")
+        """Add the line; a resumed training begins where it was."""
+        epochs = trainer.max_epochs if trainer.max_epochs and trainer.max_epochs > 0 else None
+        total = None if epochs is None else epochs * int(trainer.num_training_batches)
+        self.task = self.progress.add_task(self.label, total=total, completed=trainer.global_step, note="")
+
+    def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
+        """Advance it."""
+        self.progress.advance(self.task)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Advance it."""
-        loss = trainer.callback_metrics.get("train/loss")
-        note = "" if loss is None else f"loss {float(loss):.3f}"
-        self.progress.update(self.task, advance=1, note=note)
+        """Say what the epoch gave."""
+        note = f"epoch {trainer.current_epoch + 1}"
+        for name, short in (("train/loss", "loss"), ("val/uar", "UAR")):
+            if name in trainer.callback_metrics:
+                note += f", {short} {float(trainer.callback_metrics[name]):.3f}"
+        self.progress.update(self.task, note=note)

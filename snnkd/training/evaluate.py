@@ -46,11 +46,15 @@ class Evaluation:
 
     def table(self, emotions: Sequence[str], width: int = 110) -> str:
         """Return scores and confusion for the terminal: a row per true emotion, a column per told one."""
+        from rich import box
         from rich.table import Table
 
         table = Table(
             title=f"WAR {self.war:.1%}, UAR {self.uar:.1%} over {int(self.confusion.sum())} clips",
             title_justify="left",
+            box=box.SIMPLE_HEAD,
+            pad_edge=False,
+            collapse_padding=True,
         )
         table.add_column("true \\ told")
         for emotion in emotions:

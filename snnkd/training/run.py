@@ -15,7 +15,8 @@ from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from snnkd.errors import ConfigError, SnnkdError
-from snnkd.training.callbacks import EpochSeed, SaveModel
+from snnkd.terminal import bar
+from snnkd.training.callbacks import EpochSeed, SaveModel, TrainingProgress
 from snnkd.training.data import EyeData
 from snnkd.training.modules import EmotionModule
 
@@ -102,6 +103,7 @@ def train(arguments: list[str]) -> Path:
             EyeData,
             subclass_mode_model=True,
             subclass_mode_data=True,
+            trainer_defaults={"enable_progress_bar": False, "enable_model_summary": False},
             save_config_kwargs={"overwrite": True},
             seed_everything_default=0,
             auto_configure_optimizers=False,
@@ -113,14 +115,19 @@ def train(arguments: list[str]) -> Path:
         # What a constructor of ours refused arrives wrapped in a report over every type that was tried.
         raise ours(error) or ConfigError(one_line(str(error))) from None
     output = Path(cli.config.output)
+    progress = bar()
+    cli.trainer.callbacks.append(TrainingProgress(progress, "training"))  # type: ignore[attr-defined]
     checkpoint = output / CHECKPOINTS / "last.ckpt" if cli.config.resume else None
     if checkpoint is not None:
         check_checkpoint(checkpoint, cli.model)
     try:
-        # A checkpoint of ours holds tensors and plain values only, so it is read without unpickling anything else.
-        cli.trainer.fit(cli.model, cli.datamodule, ckpt_path=checkpoint, weights_only=True)
+        with progress:
+            # A checkpoint of ours holds tensors and plain values only: it is read without unpickling anything else.
+            cli.trainer.fit(cli.model, cli.datamodule, ckpt_path=checkpoint, weights_only=True)
     except MisconfigurationException as error:
         raise ConfigError(one_line(str(error))) from None
+    except SystemExit:  # Lightning's answer to Ctrl-C
+        raise KeyboardInterrupt("--resume goes on from the last whole epoch") from None
     if not (output / MODEL).is_dir():
         raise ConfigError(
             f"trainer: no epoch ran, so no model was written into {output}: look at max_epochs and limits"
@@ -160,7 +167,12 @@ def one_line(message: str) -> str:
         report = 'Parser key "config": the file is empty or no YAML mapping'
     elif "codec can't decode" in report:
         report = 'Parser key "config": the file is not text'
+    elif report.startswith("Unrecognized arguments"):
+        report += " (a file is given with --config)"
     path = ".".join(re.findall(r'Parser key "([^"]+)"', report))
+    report = re.sub(
+        r"Does not validate against any of the Union subtypes\s+Subtypes: .*?Errors:\s*", "", report, flags=re.S
+    )
     reason = re.split(r"(?:Parser key \"[^\"]+\"|Problem with given class_path '[^']+'):\s*", report)[-1]
     reason = re.sub(r"<class '([^']+)'>", r"\1", re.sub(r"\s+", " ", reason)).strip().removeprefix("- ").rstrip(". -")
     reason = reason.replace("Expected a dot import path string:", "no such class:")

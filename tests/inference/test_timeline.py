@@ -81,7 +81,7 @@ def test_an_interrupted_write_leaves_the_old_file(tmp_path, monkeypatch):
 def test_the_picture_shows_events_emotions_and_the_recordings_name():
     figure = make([0, 0, 4, 4]).plot()
     rate, probabilities, strip = figure.axes
-    assert rate.get_ylabel() == "kev/s"
+    assert rate.get_ylabel() == "thousand\nevents/s"
     assert [t.get_text() for t in probabilities.get_yticklabels()] == list(EMOTIONS)
     assert [t.get_text() for t in strip.texts] == ["happiness", "surprise"]
     assert figure.get_suptitle() == "a.h5: 12 events over 0.00 s at 8×6"

@@ -62,6 +62,20 @@ def test_binary_input_sees_whether_and_not_how_often():
     assert not torch.equal(network(x), network(torch.zeros_like(x)))
 
 
+def test_a_short_training_is_evaluated_on_statistics_that_let_it_fire():
+    torch.manual_seed(0)
+    network = EventStudent()
+
+    def firing():
+        with torch.no_grad():
+            return torch.stack([f.mean() for f in network.run(events(steps=12)).features.values()])
+
+    trained = [firing() for _ in range(20)][-1]
+    network.eval()
+    torch.testing.assert_close(firing(), trained, rtol=0.25, atol=0.0)
+    assert (trained > 0.01).all()
+
+
 @pytest.mark.parametrize("cut", [1, 4, 7])
 def test_the_student_streams(cut):
     network = trained_norms(EventStudent())

@@ -86,7 +86,7 @@ def generate(
         _write_manifest(folder, recipe, persons, takes, jobs)
     except OSError as error:
         raise DatasetError(
-            f"{folder}: cannot write the data set: {error}; free space or choose another root"
+            f"{folder}: cannot write the data set: {error}; free space or choose another folder"
         ) from error
     return folder
 
@@ -130,7 +130,7 @@ def _is_whole(path: Path, recipe: dict[str, Any]) -> bool:
     except RecordingError:
         return False
     if made_with != recipe:
-        raise DatasetError(f"{path} was made with other settings; delete it or choose another root")
+        raise DatasetError(f"{path} was made with other settings; delete it or choose another folder")
     return True
 
 
@@ -141,7 +141,9 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     """
     path = folder / MANIFEST
     if not path.is_file():
-        raise DatasetError(f"{folder}: no {MANIFEST}, so not a (whole) EyeSim data set; run generate on it first")
+        raise DatasetError(
+            f"{folder}: no {MANIFEST}, so not a (whole) EyeSim data set; make it with `snnkd data synth`"
+        )
     remedy = "mend it, or delete it and generate again"
     manifest = read_json(path, remedy)
     try:
@@ -190,12 +192,12 @@ def _check_manifest(folder: Path, recipe: dict[str, Any], persons: int, takes: i
         key = other[0]
         raise DatasetError(
             f"{folder / MANIFEST}: made with {key}={manifest['settings'].get(key)!r}, asked for "
-            f"{recipe[key]!r}; use the same settings or choose another root"
+            f"{recipe[key]!r}; use the same settings or choose another folder"
         )
     if manifest["persons"] > persons or manifest["takes"] > takes:
         raise DatasetError(
             f"{folder / MANIFEST}: holds {manifest['persons']} persons and {manifest['takes']} takes, more "
-            f"than the {persons} and {takes} asked for; ask for at least as many or choose another root"
+            f"than the {persons} and {takes} asked for; ask for at least as many or choose another folder"
         )
 
 
