@@ -34,6 +34,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return command(options)
     except SnnkdError as error:
         print(f"snnkd: error: {error}", file=sys.stderr)
+    except BrokenPipeError:  # the reader of our output, such as `head`, has gone: nothing is wrong
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         print(f"snnkd: error: {where}{error.strerror or error}", file=sys.stderr)

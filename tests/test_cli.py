@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 import torch
 
 from snnkd.cli import main
-from snnkd.datasets import EMOTIONS
+from snnkd.datasets import EMOTIONS, EyeSim
 from snnkd.datasets.eyesim import simulate_session
 from snnkd.demo import Settings, run
 from snnkd.models import EventStudent, FrameTeacher, save_model
@@ -43,6 +44,12 @@ def test_help_answers_without_importing_anything_heavy():
     result = subprocess.run([sys.executable, "-m", "snnkd.cli", "--help"], capture_output=True, text=True, check=True)
     for command in ("demo", "info", "data", "train", "evaluate", "energy", "infer"):
         assert f"    {command} " in result.stdout
+
+
+def test_a_reader_that_leaves_early_is_no_error(session):
+    command = f"{shlex.quote(sys.executable)} -m snnkd.cli info {shlex.quote(str(session[0]))} --json | true"
+    result = subprocess.run(["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True)
+    assert (result.returncode, result.stderr) == (0, "")
 
 
 def test_infer_writes_a_timeline_that_reconciles_with_the_recording(models, session, tmp_path, capsys):
@@ -135,6 +142,19 @@ def test_evaluate_and_energy_on_a_dataset(models, eyesim_root, capsys):
     report = json.loads(capsys.readouterr().out)
     assert report["samples"] == 7
     assert report["per_sample"]["joules"] == pytest.approx(report["per_sample"]["macs"] * 4.6e-12)
+
+
+@pytest.mark.parametrize(("population", "fold", "refused"), [(0, 0, False), (0, 1, True), (1, 1, False)])
+def test_a_model_is_not_scored_on_persons_that_trained_it(eyesim_root, tmp_path, capsys, population, fold, refused):
+    # The persons that another split's training would have held: those of fold 0 are the test set of fold 0 only.
+    split = {"fold": 0, "folds": 5, "seed": 0}
+    trained = EyeSim(eyesim_root, "train", steps=6, **{**split, "fold": fold}).persons
+    extra = {"stride": 1, "population": f"EyeSim seed {population}", "split": split, "training_persons": trained}
+    save_model(EventStudent((32, 32), (4, 8)), tmp_path / "m", emotions=EMOTIONS, input={**INPUT, **extra})
+    status = main(["evaluate", str(tmp_path / "m"), "--data", str(eyesim_root)])
+    error = capsys.readouterr().err
+    assert status == (2 if refused else 0)
+    assert ("was trained on 1 of the persons in this subset" in error) == refused
 
 
 def test_the_demo_leaves_what_it_says(tmp_path, capsys):

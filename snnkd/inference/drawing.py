@@ -58,7 +58,7 @@ def draw_timeline(timeline: "Timeline", recording: "Recording | None" = None) ->
             parse_math=False,
         )
     if timeline.model.get("caution"):
-        figure.text(0.995, 0.003, timeline.model["caution"], ha="right", va="bottom", fontsize=7, color=MUTED)
+        figure.text(0.995, 0.988, timeline.model["caution"], ha="right", va="top", fontsize=8, color=MUTED)
     return figure
 
 
