@@ -110,7 +110,7 @@ def test_other_settings_are_refused(whole, change, word):
     message = str(caught.value)
     assert "eyesim.json" in message
     assert word in message
-    assert "another root" in message
+    assert "another folder" in message
     assert "\n" not in message
 
 
