@@ -80,8 +80,8 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--seed", type=_seed, default=0)
     sub.add_argument("--workers", type=_positive, default=2, help="processes that make data (default: 2)")
 
-    sub = add("info", _info, "what is in a recording")
-    sub.add_argument("recording", type=Path, metavar="FILE")
+    sub = add("info", _info, "what is in a recording or a dataset")
+    sub.add_argument("path", type=Path, metavar="FILE", help="a recording, or a dataset's folder")
     sub.add_argument("--json", action="store_true", help="print JSON")
 
     sub = commands.add_parser("data", help="make datasets", description="Make datasets.")
@@ -145,11 +145,17 @@ def _demo(options: argparse.Namespace) -> int:
 
 
 def _info(options: argparse.Namespace) -> int:
+    from snnkd.datasets import summary as datasets
     from snnkd.recordings import open_recording
-    from snnkd.recordings.summary import describe, table
+    from snnkd.recordings import summary as recordings
 
-    facts = describe(open_recording(options.recording))
-    print(json.dumps(facts, indent=2) if options.json else table(facts))
+    if datasets.holds_dataset(options.path):
+        facts = datasets.describe(options.path)
+        text = datasets.table(facts)
+    else:
+        facts = recordings.describe(open_recording(options.path))
+        text = recordings.table(facts)
+    print(json.dumps(facts, indent=2) if options.json else text)
     return 0
 
 
