@@ -2,6 +2,7 @@
 
 import logging
 import re
+import shutil
 import warnings
 from pathlib import Path
 from typing import Any
@@ -124,7 +125,11 @@ def train(arguments: list[str]) -> Path:
         with progress:
             # A checkpoint of ours holds tensors and plain values only: it is read without unpickling anything else.
             cli.trainer.fit(cli.model, cli.datamodule, ckpt_path=checkpoint, weights_only=True)
+    except SnnkdError:
+        sweep(cli.trainer)
+        raise
     except MisconfigurationException as error:
+        sweep(cli.trainer)
         raise ConfigError(one_line(str(error))) from None
     except SystemExit:  # Lightning's answer to Ctrl-C
         raise KeyboardInterrupt("--resume goes on from the last whole epoch") from None
@@ -133,6 +138,17 @@ def train(arguments: list[str]) -> Path:
             f"trainer: no epoch ran, so no model was written into {output}: look at max_epochs and limits"
         )
     return output / MODEL
+
+
+def sweep(trainer: pl.Trainer) -> None:
+    """Remove the log folder of a training that was refused before its first step, and what that leaves empty."""
+    if trainer.global_step or not trainer.log_dir:
+        return
+    folder = Path(trainer.log_dir)
+    shutil.rmtree(folder, ignore_errors=True)
+    for parent in (folder.parent, folder.parent.parent):
+        if parent.is_dir() and not any(parent.iterdir()):
+            parent.rmdir()
 
 
 def check_checkpoint(path: Path, module: EmotionModule) -> None:
