@@ -76,7 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("-o", "--output", type=Path, default=Path("demo"), metavar="DIR", help="default: demo")
     sub.add_argument("--persons", type=_positive, default=48, help="synthetic persons (default: 48)")
     sub.add_argument("--takes", type=_positive, default=1, help="takes per person and emotion (default: 1)")
-    sub.add_argument("--epochs", type=_positive, default=24, help="epochs of each training (default: 24)")
+    sub.add_argument("--epochs", type=_positive, default=20, help="epochs of each training (default: 20)")
     sub.add_argument("--seed", type=_seed, default=0)
     sub.add_argument("--workers", type=_positive, default=2, help="processes that make data (default: 2)")
 

@@ -40,7 +40,7 @@ class Settings:
 
     persons: int = 48
     takes: int = 1
-    epochs: int = 24
+    epochs: int = 20
     seed: int = 0
     workers: int = 2
 
