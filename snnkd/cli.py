@@ -77,7 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--persons", type=_positive, default=48, help="synthetic persons (default: 48)")
     sub.add_argument("--takes", type=_positive, default=1, help="takes per person and emotion (default: 1)")
     sub.add_argument("--epochs", type=_positive, default=20, help="epochs of each training (default: 20)")
-    sub.add_argument("--seed", type=_seed, default=0)
+    sub.add_argument("--seed", type=_seed, default=2, help="of persons and training (default: 2)")
     sub.add_argument("--workers", type=_positive, default=2, help="processes that make data (default: 2)")
 
     sub = add("info", _info, "what is in a recording or a dataset")

@@ -36,12 +36,15 @@ FOLDS = 5
 
 @dataclass(frozen=True)
 class Settings:
-    """Size of the demo; the defaults fit into six minutes on two cores."""
+    """Size of the demo; the defaults fit into six minutes on two cores.
+
+    The default population is one that no choice of this library's (augmentation, dropout, epochs) was made on.
+    """
 
     persons: int = 48
     takes: int = 1
     epochs: int = 20
-    seed: int = 0
+    seed: int = 2
     workers: int = 2
 
 
