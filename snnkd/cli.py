@@ -193,6 +193,9 @@ def _dataset(recognizer: "Recognizer", options: argparse.Namespace) -> "EyeDatas
 
     if recognizer.emotions != EMOTIONS:
         raise ModelError(f"{options.model}: its emotions are not the datasets' {', '.join(EMOTIONS)}, in this order")
+    for key, kind in (("split", dict), ("training_persons", list)):
+        if "population" in recognizer.input and not isinstance(recognizer.input.get(key), kind):
+            raise ModelError(f"{options.model}: config.json: input.{key} is missing or no {kind.__name__}")
     clip = {key: recognizer.input[key] for key in ("steps", "window_us", "stride") if key in recognizer.input}
     size = recognizer.network.input_size
     dataset = open_dataset(options.data, options.subset, size=size, **clip)

@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import lightning.pytorch as pl
-from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -21,7 +20,7 @@ from snnkd.inference.timeline import write_whole
 from snnkd.models import EventStudent, EyeNetwork, FrameTeacher, parameter_count
 from snnkd.models.pretrained import check_target
 from snnkd.recordings import write_hdf5
-from snnkd.terminal import Bar, bar
+from snnkd.terminal import Bar, bar, plain_table
 from snnkd.training import Classification, Distillation, EmotionModule, EyeSimData, TrainingProgress, evaluate
 from snnkd.training.callbacks import save_trained
 from snnkd.training.run import loggers, quiet
@@ -177,15 +176,10 @@ def _train(
 
 def _table(rows: list[Row], test: EyeSim) -> Table:
     persons = len({sequence.person for sequence in test.sequences})
-    table = Table(
-        title="EyeSim (synthetic): persons never seen in training",
-        caption=f"{len(test)} test clips of {persons} person{'s' * (persons > 1)}: one clip is {1 / len(test):.1%}.\n"
+    table = plain_table(
+        "EyeSim (synthetic): persons never seen in training",
+        f"{len(test)} test clips of {persons} person{'s' * (persons > 1)}: one clip is {1 / len(test):.1%}.\n"
         "Energy: arithmetic for one clip, 45 nm, fp32. Firing: spikes per neuron and step.",
-        title_justify="left",
-        caption_justify="left",
-        box=box.SIMPLE_HEAD,
-        pad_edge=False,
-        collapse_padding=True,
     )
     table.add_column("network", no_wrap=True)
     table.add_column("sees", no_wrap=True)

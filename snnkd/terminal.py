@@ -4,6 +4,7 @@ import io
 import sys
 from typing import Any
 
+from rich import box
 from rich.console import Console, RenderableType
 from rich.progress import (
     BarColumn,
@@ -14,6 +15,7 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.table import Table
 
 
 class Bar(Progress):
@@ -42,6 +44,19 @@ def bar() -> Bar:
         TextColumn("[dim]{task.fields[note]}"),
         console=console,
         disable=not console.is_terminal,
+    )
+
+
+def plain_table(title: str | None = None, caption: str | None = None) -> Table:
+    """Return an empty table without frames, narrow enough for many columns in a terminal of 80."""
+    return Table(
+        title=title,
+        caption=caption,
+        title_justify="left",
+        caption_justify="left",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        collapse_padding=True,
     )
 
 

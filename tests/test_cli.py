@@ -157,6 +157,14 @@ def test_a_model_is_not_scored_on_persons_that_trained_it(eyesim_root, tmp_path,
     assert ("was trained on 1 of the persons in this subset" in error) == refused
 
 
+@pytest.mark.parametrize("key", ["split", "training_persons"])
+def test_a_model_that_does_not_say_who_trained_it_is_not_scored(eyesim_root, tmp_path, capsys, key):
+    known = {"population": "EyeSim seed 0", "split": {"fold": 0}, "training_persons": [], key: 5}
+    save_model(EventStudent((32, 32), (4, 8)), tmp_path / "m", emotions=EMOTIONS, input={**INPUT, **known})
+    assert main(["evaluate", str(tmp_path / "m"), "--data", str(eyesim_root)]) == 2
+    assert f"config.json: input.{key} is missing or no " in capsys.readouterr().err
+
+
 def test_the_demo_leaves_what_it_says(tmp_path, capsys):
     rows = run(tmp_path / "demo", Settings(persons=5, takes=1, epochs=1, seed=0, workers=1))
     assert [row.name for row in rows] == ["teacher", "student, labels", "student, distilled"]

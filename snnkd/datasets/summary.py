@@ -9,7 +9,6 @@ from snnkd.datasets.eyesim.generation import MANIFEST
 from snnkd.datasets.labels import EMOTIONS, LIGHTINGS
 from snnkd.datasets.opening import open_dataset
 from snnkd.datasets.see_layout import ANNOTATIONS
-from snnkd.terminal import as_text
 
 
 def holds_dataset(path: str | os.PathLike[str]) -> bool:
@@ -39,8 +38,7 @@ def describe(root: str | os.PathLike[str]) -> dict[str, Any]:
 
 def table(facts: dict[str, Any]) -> str:
     """Return the facts of :func:`describe` as a table for the terminal."""
-    from rich import box
-    from rich.table import Table
+    from snnkd.terminal import as_text, plain_table
 
     windows = facts["windows"]
     seconds = windows["total"] * facts["window_us"] / 1e6
@@ -49,7 +47,7 @@ def table(facts: dict[str, Any]) -> str:
         f"{windows['fewest']}" if windows["fewest"] == windows["most"] else f"{windows['fewest']} to {windows['most']}"
     )
     size = f"{facts['persons']} persons, {facts['sequences']:,} sequences of {length} windows, {seconds:,.0f} s"
-    grid = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    grid = plain_table()
     grid.add_column("emotion")
     for light in lightings:
         grid.add_column(light, justify="right")

@@ -16,6 +16,7 @@ the border and nonzero weight, zeros included: hardware that multiplies does not
 among the others.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -93,7 +94,7 @@ class Counter:
             handle.remove()
         self._handles.clear()
 
-    def _hook(self, layer: LayerCount):  # type: ignore[no-untyped-def]  # torch types hooks loosely
+    def _hook(self, layer: LayerCount) -> Callable[..., None]:
         @torch.no_grad()
         def count(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor | tuple[Tensor, ...]) -> None:
             x = inputs[0].detach()

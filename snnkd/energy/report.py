@@ -94,19 +94,10 @@ class EnergyReport:
 
     def table(self, width: int = 110) -> str:
         """Return the layers as a table for the terminal."""
-        from rich import box
-        from rich.table import Table
-
-        from snnkd.terminal import as_text
+        from snnkd.terminal import as_text, plain_table
 
         total = self.joules or 1.0
-        table = Table(
-            title=f"Energy per sample on {self.hardware.name}",
-            title_justify="left",
-            box=box.SIMPLE_HEAD,
-            pad_edge=False,
-            collapse_padding=True,
-        )
+        table = plain_table(f"Energy per sample on {self.hardware.name}")
         table.add_column("layer", no_wrap=True)
         table.add_column("input")
         for heading in ("nonzero", "syn. ops", "MACs", "updates", "energy"):

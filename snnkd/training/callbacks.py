@@ -31,6 +31,7 @@ class SaveModel(Callback):
         self.folder = Path(folder)
         self.stale = stale
         self.epochs = 0
+        self.written = False
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Look at the target while nothing is lost yet."""
@@ -59,6 +60,7 @@ class SaveModel(Callback):
             if name in trainer.callback_metrics:
                 facts[name.replace("/", "_")] = round(float(trainer.callback_metrics[name]), 4)
         save_trained(pl_module.network, self.folder, data.input_config, facts)
+        self.written = True
 
 
 def save_trained(network: EyeNetwork, folder: Path, input_config: dict[str, Any], facts: dict[str, Any]) -> Path:

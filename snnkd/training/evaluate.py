@@ -12,7 +12,7 @@ from torchmetrics.functional.classification import multiclass_confusion_matrix
 from snnkd.datasets import EyeDataset, collate
 from snnkd.errors import DatasetError
 from snnkd.models import EyeNetwork, predict
-from snnkd.terminal import as_text
+from snnkd.terminal import as_text, plain_table
 
 
 @dataclass(frozen=True)
@@ -46,16 +46,7 @@ class Evaluation:
 
     def table(self, emotions: Sequence[str], width: int = 110) -> str:
         """Return scores and confusion for the terminal: a row per true emotion, a column per told one."""
-        from rich import box
-        from rich.table import Table
-
-        table = Table(
-            title=f"WAR {self.war:.1%}, UAR {self.uar:.1%} over {int(self.confusion.sum())} clips",
-            title_justify="left",
-            box=box.SIMPLE_HEAD,
-            pad_edge=False,
-            collapse_padding=True,
-        )
+        table = plain_table(f"WAR {self.war:.1%}, UAR {self.uar:.1%} over {int(self.confusion.sum())} clips")
         table.add_column("true \\ told")
         for emotion in emotions:
             table.add_column(emotion, justify="right")

@@ -133,7 +133,7 @@ def train(arguments: list[str]) -> Path:
         raise ConfigError(one_line(str(error))) from None
     except SystemExit:  # Lightning's answer to Ctrl-C
         raise KeyboardInterrupt("--resume goes on from the last whole epoch") from None
-    if not (output / MODEL).is_dir():
+    if not any(isinstance(callback, SaveModel) and callback.written for callback in cli.trainer.callbacks):  # type: ignore[attr-defined]
         raise ConfigError(
             f"trainer: no epoch ran, so no model was written into {output}: look at max_epochs and limits"
         )

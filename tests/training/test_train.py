@@ -115,6 +115,10 @@ def test_a_finished_training_is_not_overwritten_by_accident(arguments, tmp_path)
     with pytest.raises(ConfigError, match="--overwrite to replace it"):
         train(arguments("student", epochs=1))
     assert {p: p.read_bytes() for p in model.iterdir()} == before
+    for nothing in ("--overwrite", "--resume"):
+        with pytest.raises(ConfigError, match="no epoch ran, so no model was written"):
+            train(arguments("student", nothing, epochs=0 if nothing == "--overwrite" else 1))
+        assert {p: p.read_bytes() for p in model.iterdir()} == before
     train(arguments("student", "--overwrite", "--seed_everything=3", epochs=1))
     assert {p: p.read_bytes() for p in model.iterdir()} != before
 
