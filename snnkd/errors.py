@@ -26,5 +26,9 @@ class ConfigError(SnnkdError):
     """A configuration names something that does not exist or does not fit together."""
 
 
+class NotFiniteError(SnnkdError, ValueError):
+    """A NaN or infinite value reached a neuron: the message names the argument."""
+
+
 class SnnkdWarning(UserWarning):
     """Something was left out or repaired, and the result is still right for the rest."""

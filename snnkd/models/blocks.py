@@ -3,7 +3,7 @@
 from torch import Tensor, nn
 from torch.nn import functional
 
-from snnkd.spiking import LIF
+from snnkd.spiking import NormLIF, PackedConv2d
 
 
 def over_time(layer: nn.Module, x: Tensor) -> Tensor:
@@ -14,20 +14,21 @@ def over_time(layer: nn.Module, x: Tensor) -> Tensor:
 class SpikingConv(nn.Module):
     """Convolution, batch norm and LIF: ``(T, B, C_in, H, W)`` to binary ``(T, B, C_out, H/stride, W/stride)``.
 
-    The stride takes the place of pooling, so that what the next layer receives is spikes and nothing else.
+    The stride takes the place of pooling, so that what the next layer receives is spikes and nothing else. With
+    ``packed`` the input, which then must be spikes, is kept for backward as bits.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, stride: int, beta: float) -> None:
+    def __init__(self, in_channels: int, out_channels: int, stride: int, beta: float, packed: bool = False) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(in_channels, out_channels, 3, stride, padding=1, bias=False)
+        convolution = PackedConv2d if packed else nn.Conv2d
+        self.conv = convolution(in_channels, out_channels, 3, stride, padding=1, bias=False)
         # Currents out of sparse events have a variance far below the 1 that running statistics begin with: at the usual
         # 0.1 a short training would be evaluated on statistics that silence the layer.
-        self.norm = nn.BatchNorm2d(out_channels, momentum=0.3)
-        self.lif = LIF(beta=beta, learn_beta=True, channels=out_channels)
+        self.lif = NormLIF(out_channels, momentum=0.3, beta=beta, learn_beta=True)
 
     def forward(self, x: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Spikes and the state after the last step."""
-        return self.lif(over_time(self.norm, over_time(self.conv, x)), state)
+        return self.lif(over_time(self.conv, x), state)
 
 
 class ResidualBlock(nn.Module):

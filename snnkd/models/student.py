@@ -3,6 +3,7 @@
 import itertools
 from typing import ClassVar
 
+import torch
 from torch import Tensor, nn
 
 from snnkd.errors import ModelError
@@ -33,6 +34,8 @@ class EventStudent(EyeNetwork):
         readout_beta: decay of the readout at the start of training (learned).
         binary_input: see 1 where any event fell, else 0.
         dropout: on the spikes that the readout sees, in training.
+        pack_spikes: keep spikes as bits between forward and backward: less than half the memory of a training step,
+            for some more time.
         classes: number of emotions.
     """
 
@@ -47,6 +50,7 @@ class EventStudent(EyeNetwork):
         readout_beta: float = 0.9,
         binary_input: bool = True,
         dropout: float = 0.3,
+        pack_spikes: bool = False,
         classes: int = 7,
     ) -> None:
         super().__init__(
@@ -57,12 +61,20 @@ class EventStudent(EyeNetwork):
             readout_beta=readout_beta,
             binary_input=binary_input,
             dropout=dropout,
+            pack_spikes=pack_spikes,
         )
-        if not isinstance(binary_input, bool):
-            raise ModelError(f"EventStudent: binary_input must be true or false, got {binary_input!r}")
+        for name, flag in {"binary_input": binary_input, "pack_spikes": pack_spikes}.items():
+            if not isinstance(flag, bool):
+                raise ModelError(f"EventStudent: {name} must be true or false, got {flag!r}")
         self.binary_input = binary_input
         widths = [self.in_channels, *channels]
-        self.stages = nn.ModuleList(SpikingConv(before, after, 2, beta) for before, after in itertools.pairwise(widths))
+        self.stages = nn.ModuleList(
+            # Event counts are no spikes: the first layer's input is packed where it is binary.
+            SpikingConv(before, after, 2, beta, packed=pack_spikes and (binary_input or number > 0))
+            for number, (before, after) in enumerate(itertools.pairwise(widths))
+        )
+        # Channels last is what convolutions on CPUs and tensor cores run fastest on; inputs follow the weights.
+        self.stages.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         width, height = halved(self.input_size, len(channels))
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(channels[-1] * height * width, self.classes)

@@ -1,12 +1,15 @@
 """Layers: thin shells that own the parameters of the functions in :mod:`snnkd.spiking.functional`."""
 
+import copy
 import math
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from snnkd.spiking.functional import RESETS, li, lif
-from snnkd.spiking.surrogate import SpikeFunction, Surrogate, spike_function
+from snnkd.spiking.backends.kernels import RESETS
+from snnkd.spiking.functional import li, lif, norm_lif
+from snnkd.spiking.surrogate import SpikeFunction, Surrogate, resolve
 
 
 class _Leaky(nn.Module):
@@ -62,7 +65,7 @@ class LIF(_Leaky):
         super().__init__(beta, learn_beta, channels, backend)
         if reset not in RESETS:
             raise ValueError(f"reset must be one of {', '.join(RESETS)}, got {reset!r}")
-        spike_function(surrogate)  # refuse an unknown surrogate here and not at the first batch
+        resolve(surrogate)  # refuse an unknown surrogate here and not at the first batch
         self.surrogate = surrogate
         self.reset = reset
         self.reset_delay = reset_delay
@@ -91,6 +94,96 @@ class LIF(_Leaky):
         """Name what the parameters do not show."""
         name = self.surrogate if isinstance(self.surrogate, str | Surrogate) else "callable"
         return f"reset={self.reset}, reset_delay={self.reset_delay}, surrogate={name}, learn_beta={self.learn_beta}"
+
+
+class NormLIF(LIF):
+    r"""Batch norm and LIF neurons in one, as :func:`snnkd.spiking.norm_lif`: ``(T, B, C, ...)`` to spikes.
+
+    :attr:`norm` is a :class:`torch.nn.BatchNorm2d` that holds what batch norm holds (weight, bias, running statistics)
+    under its names; its own ``forward`` is never called. Statistics are this process's own: they are not gathered over
+    the processes of data-parallel training, as ``SyncBatchNorm`` would.
+
+    Args:
+        channels: ``C``; decay and threshold are one per channel.
+        eps, momentum: of batch norm.
+        beta, threshold, learn_beta, learn_threshold, surrogate, reset, reset_delay, detach_reset, backend: as in
+            :class:`LIF`.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        eps: float = 1e-5,
+        momentum: float = 0.1,
+        beta: float = 0.9,
+        threshold: float = 1.0,
+        learn_beta: bool = False,
+        learn_threshold: bool = False,
+        surrogate: str | Surrogate | SpikeFunction = "atan",
+        reset: str = "subtract",
+        reset_delay: bool = False,
+        detach_reset: bool = True,
+        backend: str | None = None,
+    ) -> None:
+        super().__init__(
+            beta,
+            threshold,
+            learn_beta,
+            learn_threshold,
+            channels,
+            surrogate,
+            reset,
+            reset_delay,
+            detach_reset,
+            backend,
+        )
+        self.norm = nn.BatchNorm2d(channels, eps, momentum)
+
+    def forward(self, x: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """``x (T, B, C, ...)``, what a convolution gave, to spikes of its shape and the new state."""
+        norm = self.norm
+        if self.training:
+            norm.get_buffer("num_batches_tracked").add_(1)
+        return norm_lif(
+            x,
+            norm.get_buffer("running_mean"),
+            norm.get_buffer("running_var"),
+            norm.weight,
+            norm.bias,
+            self.beta,
+            self.threshold,
+            training=self.training,
+            momentum=0.1 if norm.momentum is None else norm.momentum,
+            eps=norm.eps,
+            surrogate=self.surrogate,
+            reset=self.reset,
+            reset_delay=self.reset_delay,
+            detach_reset=self.detach_reset,
+            state=state,
+            backend=self.backend,
+        )
+
+    @torch.no_grad()
+    def fold(self, convolution: nn.Conv2d) -> tuple[nn.Conv2d, LIF]:
+        """Return the convolution before this layer with the batch norm folded in, and the neurons without it.
+
+        For inference: both are copies, and together they give what convolution and layer give in evaluation.
+        """
+        folded = fuse_conv_bn_eval(copy.deepcopy(convolution).eval(), copy.deepcopy(self.norm).eval())
+        neurons = LIF(
+            learn_beta=self.learn_beta,
+            learn_threshold=isinstance(self.threshold, nn.Parameter),
+            channels=self.norm.num_features,
+            surrogate=self.surrogate,
+            reset=self.reset,
+            reset_delay=self.reset_delay,
+            detach_reset=self.detach_reset,
+            backend=self.backend,
+        )
+        for name in ("beta_logit" if self.learn_beta else "beta_value", "threshold"):
+            value = getattr(self, name)
+            setattr(neurons, name, nn.Parameter(value.clone()) if isinstance(value, nn.Parameter) else value.clone())
+        return folded, neurons.eval()
 
 
 class LI(_Leaky):

@@ -72,20 +72,29 @@ class Surrogate:
         if self.width is not None and not self.width > 0:
             raise ValueError(f"surrogate width must be above zero, got {self.width}")
 
+    @property
+    def chosen_width(self) -> float:
+        """The width, or the name's default."""
+        return _DERIVATIVES[self.name][1] if self.width is None else float(self.width)
+
     def derivative(self, u: Tensor) -> Tensor:
         """Return ``g(u)``, of the shape and dtype of ``u``."""
-        function, width = _DERIVATIVES[self.name]
-        return function(u, width if self.width is None else self.width)
+        return _DERIVATIVES[self.name][0](u, self.chosen_width)
 
 
 class _Step(torch.autograd.Function):
     """``[u > 0]`` forward, ``g(u)`` backward; NaN stays NaN so that a broken input is seen and not silenced."""
 
+    generate_vmap_rule = True  # torch.func's transforms go through
+
     @staticmethod
-    def forward(ctx: Any, u: Tensor, surrogate: Surrogate) -> Tensor:
-        ctx.save_for_backward(u)
-        ctx.surrogate = surrogate
+    def forward(u: Tensor, surrogate: Surrogate) -> Tensor:
         return torch.where(u.isnan(), u, (u > 0).to(u.dtype))
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Surrogate], output: Tensor) -> None:
+        ctx.save_for_backward(inputs[0])
+        ctx.surrogate = inputs[1]
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
@@ -97,16 +106,22 @@ class _Step(torch.autograd.Function):
 SpikeFunction = Callable[[Tensor], Tensor]
 
 
+def resolve(surrogate: str | Surrogate | SpikeFunction) -> Surrogate | SpikeFunction:
+    """Turn a surrogate's name into a :class:`Surrogate`; refuse what is neither a name, a Surrogate nor a callable."""
+    if isinstance(surrogate, str):
+        return Surrogate(surrogate)
+    if not isinstance(surrogate, Surrogate) and not callable(surrogate):
+        raise ValueError(f"surrogate must be a name, a Surrogate or a callable, got {type(surrogate).__name__}")
+    return surrogate
+
+
 def spike_function(surrogate: str | Surrogate | SpikeFunction) -> SpikeFunction:
     """Turn a surrogate's name, a :class:`Surrogate` or a callable ``u -> s`` into the spike function ``u -> s``.
 
     A callable is used as it is: snnTorch's ``snntorch.surrogate`` functions are such callables.
     """
-    if isinstance(surrogate, str):
-        surrogate = Surrogate(surrogate)
-    if isinstance(surrogate, Surrogate):
-        chosen = surrogate
-        return lambda u: _Step.apply(u, chosen)
-    if not callable(surrogate):
-        raise ValueError(f"surrogate must be a name, a Surrogate or a callable, got {type(surrogate).__name__}")
-    return surrogate
+    chosen = resolve(surrogate)
+    if isinstance(chosen, Surrogate):
+        known = chosen
+        return lambda u: _Step.apply(u, known)
+    return chosen

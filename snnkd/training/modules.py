@@ -2,6 +2,8 @@
 
 import math
 from abc import abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import lightning.pytorch as pl
@@ -11,8 +13,9 @@ from torch.nn import functional
 from torchmetrics.classification import MulticlassConfusionMatrix
 
 from snnkd.distill import DEFAULT_OBJECTIVES, Distiller, Objective
-from snnkd.errors import ConfigError
+from snnkd.errors import ConfigError, NotFiniteError
 from snnkd.models import EyeNetwork, load_model, predict
+from snnkd.spiking import keep_freed_memory
 from snnkd.training.evaluate import Evaluation
 
 Batch = dict[str, Tensor]
@@ -56,14 +59,26 @@ class EmotionModule(pl.LightningModule):
     def loss(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the loss of a batch and its terms by name."""
 
+    def on_fit_start(self) -> None:
+        """Let activations of one step lie in the pages of the last one."""
+        keep_freed_memory()
+
+    @contextmanager
+    def _divergence(self) -> Iterator[None]:
+        try:
+            yield
+        except NotFiniteError as error:
+            raise ConfigError(
+                f"training diverged: {error} at step {self.global_step}: lower model.init_args.learning_rate or set "
+                "trainer.gradient_clip_val"
+            ) from None
+
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
         """One step on time-major tensors; logs the loss and its terms."""
-        loss, terms = self.loss(batch)
-        if not loss.isfinite():
-            raise ConfigError(
-                f"training diverged: the loss is {loss.item()} at step {self.global_step}: lower model.init_args."
-                "learning_rate or set trainer.gradient_clip_val"
-            )
+        with self._divergence():
+            loss, terms = self.loss(batch)
+            if not loss.isfinite():
+                raise NotFiniteError(f"the loss is {loss.item()}")
         size = len(batch["labels"])
         self.log("train/loss", loss, prog_bar=True, batch_size=size, on_step=False, on_epoch=True)
         for name, term in terms.items():
@@ -83,7 +98,8 @@ class EmotionModule(pl.LightningModule):
 
     def validation_step(self, batch: Batch, batch_index: int) -> None:
         """Score a batch towards ``val/loss``, ``val/war``, ``val/uar``."""
-        self._evaluate("val", batch)
+        with self._divergence():
+            self._evaluate("val", batch)
 
     def on_validation_epoch_end(self) -> None:
         """Log the scores."""

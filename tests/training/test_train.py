@@ -171,7 +171,7 @@ def test_resuming_with_other_settings_is_refused(arguments, trained):
 
 
 def test_a_training_that_diverges_stops_and_saves_nothing(arguments, tmp_path):
-    with pytest.raises(ConfigError, match="training diverged: the loss is nan"):
+    with pytest.raises(ConfigError, match=r"training diverged: .*(NaN|nan|infinite)"):
         train(arguments("student", "--model.init_args.learning_rate=1e30", epochs=4))
     assert not (tmp_path / "student" / "model").exists()
 

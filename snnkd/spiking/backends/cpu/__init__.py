@@ -1,0 +1,215 @@
+"""The CPU backend: Numba kernels, fused over time and tiled over neurons, on torch's own threads.
+
+fp32, fp64, and bfloat16 input with fp32 state. See :mod:`snnkd.spiking.backends.kernels` for what the functions take
+and return. The kernels are compiled at their first use for a dtype, some seconds, and kept on disk by Numba.
+"""
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from snnkd.errors import NotFiniteError
+from snnkd.spiking.backends.cpu import bits as bit_kernels
+from snnkd.spiking.backends.cpu import channels as channel_kernels
+from snnkd.spiking.backends.cpu import neuron as kernels
+from snnkd.spiking.backends.cpu import steps, surrogates, team
+from snnkd.spiking.backends.cpu import words as w
+from snnkd.spiking.backends.kernels import Gradients, Neuron, Parameters, Want, not_finite
+
+# A bfloat16 goes through NumPy as the 16 bits that it is.
+DTYPES = {
+    torch.float32: (np.float32, np.float32),
+    torch.float64: (np.float64, np.float64),
+    torch.bfloat16: (np.float32, np.uint16),
+}
+"""Types of state and element for each dtype of input."""
+
+_CACHE = 1 << 19
+"""Bytes of membranes that a tile may hold in backward: well inside a core's second-level cache."""
+
+
+def _form(parameters: Parameters) -> type:
+    if parameters.scale is not None:
+        return steps.Affine
+    return steps.PerChannel if parameters.beta.numel() > 1 else steps.Uniform
+
+
+def _arguments(x: Tensor, parameters: Parameters, neuron: Neuron, packed: int = 1) -> np.ndarray:
+    """Fill in what the kernels share; ``packed`` neurons go into one byte."""
+    a = np.zeros(w.WORDS, np.int64)
+    f = a.view(np.float64)
+    a[w.STEPS], a[w.NEURONS] = x.shape
+    a[w.INNER], a[w.CHANNELS] = parameters.inner, parameters.beta.numel()
+    a[w.FIRES], a[w.DELAYED] = neuron.fires, neuron.fires and neuron.reset_delay
+    f[w.SURROGATE_WIDTH] = neuron.width
+    if neuron.fires:
+        f[w.C_SUBTRACT], f[w.C_ZERO] = neuron.reset == "subtract", neuron.reset == "zero"
+        f[w.C_ATTACHED] = not neuron.detach_reset
+    widest = steps.WIDTH if _form(parameters) is steps.Uniform else steps.WIDTH // 2
+    _split(a, x.shape[0], -(-x.shape[1] // packed), widest)
+    for word, value in (
+        (w.X, x),
+        (w.BETA, parameters.beta),
+        (w.THRESHOLD, parameters.threshold),
+        (w.MEAN, parameters.mean),
+        (w.SCALE, parameters.scale),
+        (w.BIAS, parameters.bias),
+    ):
+        a[word] = 0 if value is None else value.data_ptr()
+    return a
+
+
+def _split(a: np.ndarray, time: int, neurons: int, widest: int) -> None:
+    """Choose the tiles: wide rows, membranes within the cache, work for all threads, whole cache lines."""
+    threads = torch.get_num_threads()
+    tile = min(widest, _CACHE // (4 * max(time, 1)), -(-neurons // (2 * threads)))
+    # A multiple of the channels, where they are the last axis, lets tiles share what is per channel.
+    unit = math.lcm(64, int(a[w.CHANNELS])) if a[w.INNER] == 1 else 64
+    a[w.TILE] = tile // unit * unit if tile >= unit and unit <= widest else max(64, tile // 64 * 64)
+    # Neighbouring tiles on one thread, so that what its core fetches ahead of need is its own.
+    a[w.CHUNK] = a[w.TILE] * max(1, neurons // (a[w.TILE] * 4 * threads))
+
+
+def forward(x: Tensor, state: Tensor, parameters: Parameters, neuron: Neuron) -> tuple[Tensor, Tensor]:
+    """Spikes (or membranes) and the last state.
+
+    Raises:
+        ValueError: a NaN or infinite value came in, or the membrane grew beyond its dtype.
+    """
+    spikes, last = torch.empty_like(x), torch.empty_like(state)
+    a = _arguments(x, parameters, neuron)
+    a[w.OUT], a[w.STATE], a[w.STATE_OUT] = spikes.data_ptr(), state.data_ptr(), last.data_ptr()
+    team.run(kernels.forward(_form(parameters), *DTYPES[x.dtype]), a, x.numel())
+    if a[w.NOT_FINITE]:
+        # A value that is not finite never leaves the membrane again, so that the last state tells of every step.
+        raise NotFiniteError(_blame(x, state, parameters))
+    return spikes, last
+
+
+def _blame(x: Tensor, state: Tensor, parameters: Parameters) -> str:
+    named = {name: value for name, value in parameters._asdict().items() if isinstance(value, Tensor)}
+    return not_finite(x=x, state=state, **named)
+
+
+def forward_two_bit(x: Tensor, state: Tensor, parameters: Parameters, neuron: Neuron) -> tuple[Tensor, Tensor, Tensor]:
+    """As :func:`forward`, with the bits that :func:`backward_two_bit` needs."""
+    spikes, last = torch.empty_like(x), torch.empty_like(state)
+    bits = torch.empty(x.shape[0], -(-x.shape[1] // 4), dtype=torch.uint8)
+    a = _arguments(x, parameters, neuron, packed=4)
+    a[w.OUT], a[w.STATE], a[w.STATE_OUT] = spikes.data_ptr(), state.data_ptr(), last.data_ptr()
+    a[w.BITS] = bits.data_ptr()
+    team.run(bit_kernels.forward(_form(parameters), *DTYPES[x.dtype]), a, x.numel())
+    if a[w.NOT_FINITE]:
+        raise NotFiniteError(_blame(x, state, parameters))
+    return spikes, last, bits
+
+
+def backward(
+    grad_spikes: Tensor | None,
+    grad_state: Tensor | None,
+    x: Tensor,
+    state: Tensor,
+    parameters: Parameters,
+    neuron: Neuron,
+    want: Want,
+) -> Gradients:
+    """Gradients of :func:`forward`, from its input alone."""
+    a = _arguments(x, parameters, neuron)
+    grad_x, grad_state_in = torch.empty_like(x), torch.empty_like(state)
+    a[w.LEARN_NEURON], a[w.LEARN_AFFINE] = want.beta or want.threshold, want.affine
+    # A row for each chunk, added in their order: the result does not depend on which thread was first.
+    channels = int(a[w.CHANNELS])
+    totals = torch.zeros(-(-x.shape[1] // int(a[w.CHUNK])), 4, channels, dtype=torch.float64)
+    a[w.TOTALS] = totals.data_ptr()
+    a[w.SCALED] = not want.current
+    a[w.STATE], a[w.GRAD_X], a[w.GRAD_STATE_IN] = state.data_ptr(), grad_x.data_ptr(), grad_state_in.data_ptr()
+    for present, word, value in (w.HAS_GRAD, w.GRAD, grad_spikes), (w.HAS_GRAD_STATE, w.GRAD_STATE, grad_state):
+        a[present], a[word] = (0, 0) if value is None else (1, value.data_ptr())
+    surrogate = surrogates.BY_NAME[neuron.surrogate] if neuron.fires else surrogates.Integrator
+    team.run(kernels.backward(_form(parameters), surrogate, *DTYPES[x.dtype]), a, x.numel())
+    beta, threshold, scale, bias = totals.sum(0).to(state.dtype)
+    neuron_learns, affine = want.beta or want.threshold, want.affine
+    return Gradients(
+        grad_x,
+        grad_state_in,
+        beta if neuron_learns else None,
+        threshold if neuron_learns else None,
+        scale if affine else None,
+        bias if affine else None,
+    )
+
+
+def backward_two_bit(
+    grad_spikes: Tensor | None,
+    grad_state: Tensor | None,
+    bits: Tensor,
+    state: Tensor,
+    parameters: Parameters,
+    neuron: Neuron,
+    dtype: torch.dtype,
+) -> tuple[Tensor, Tensor]:
+    """Gradients of input and state for the rectangular surrogate with a detached reset."""
+    grad_x, grad_state_in = torch.empty(len(bits), len(state), dtype=dtype), torch.empty_like(state)
+    a = _arguments(grad_x, parameters, neuron, packed=4)
+    a[w.BITS], a[w.STATE] = bits.data_ptr(), state.data_ptr()
+    a[w.GRAD_X], a[w.GRAD_STATE_IN] = grad_x.data_ptr(), grad_state_in.data_ptr()
+    for present, word, value in (w.HAS_GRAD, w.GRAD, grad_spikes), (w.HAS_GRAD_STATE, w.GRAD_STATE, grad_state):
+        a[present], a[word] = (0, 0) if value is None else (1, value.data_ptr())
+    team.run(bit_kernels.backward(_form(parameters), *DTYPES[dtype]), a, grad_x.numel())
+    return grad_x, grad_state_in
+
+
+def pack(x: Tensor) -> Tensor:
+    """One bit a value.
+
+    Raises:
+        ValueError: a value other than 0 and 1.
+    """
+    bits = torch.empty(-(-len(x) // 8), dtype=torch.uint8)
+    if _run_packing(x, bits, back=False)[w.NOT_BINARY]:
+        raise ValueError(f"spikes to pack must be 0 or 1, got {x[(x != 0) & (x != 1)][0].item()}")
+    return bits
+
+
+def unpack(bits: Tensor, size: int, dtype: torch.dtype) -> Tensor:
+    """Return the values of :func:`pack` as 0 and 1."""
+    x = torch.empty(size, dtype=dtype)
+    _run_packing(x, bits, back=True)
+    return x
+
+
+def _run_packing(x: Tensor, bits: Tensor, back: bool) -> np.ndarray:
+    a = np.zeros(w.WORDS, np.int64)
+    a[w.NEURONS], a[w.CHANNELS], a[w.INNER] = len(x), 1, 1
+    a[w.X], a[w.BITS] = x.data_ptr(), bits.data_ptr()
+    _split(a, 1, len(bits), steps.WIDTH)
+    team.run(bit_kernels.packing(*DTYPES[x.dtype], back), a, len(x))
+    return a
+
+
+def moments(x: Tensor, channels: int, inner: int) -> tuple[Tensor, Tensor]:
+    """Mean and (biased) variance of each channel of ``x (T, M)``, ``(C,)`` in the state's dtype."""
+    real = torch.float64 if x.dtype == torch.float64 else torch.float32
+    pivot = x[0, : channels * inner : inner].to(real).contiguous()
+    a = np.zeros(w.WORDS, np.int64)
+    a[w.STEPS], a[w.NEURONS] = x.shape
+    a[w.INNER], a[w.CHANNELS] = inner, channels
+    _split(a, x.shape[0], x.shape[1], steps.WIDTH)
+    totals = torch.zeros(-(-x.shape[1] // int(a[w.CHUNK])), 2, channels, dtype=torch.float64)
+    a[w.X], a[w.MEAN], a[w.TOTALS] = x.data_ptr(), pivot.data_ptr(), totals.data_ptr()
+    team.run(channel_kernels.moments(*DTYPES[x.dtype]), a, x.numel())
+    first, second = totals.sum(0) / (x.numel() // channels)
+    return (pivot + first).to(real), (second - first.square()).clamp(min=0).to(real)
+
+
+def scaled_sum_(grad: Tensor, x: Tensor, factor: Tensor, slope: Tensor, offset: Tensor, inner: int) -> None:
+    """Set ``grad = factor·grad + slope·x + offset`` in place, with the three per channel."""
+    a = np.zeros(w.WORDS, np.int64)
+    a[w.STEPS], a[w.NEURONS] = x.shape
+    a[w.INNER], a[w.CHANNELS] = inner, len(factor)
+    _split(a, x.shape[0], x.shape[1], steps.WIDTH)
+    a[w.X], a[w.GRAD] = x.data_ptr(), grad.data_ptr()
+    a[w.BETA], a[w.THRESHOLD], a[w.MEAN] = factor.data_ptr(), slope.data_ptr(), offset.data_ptr()
+    team.run(channel_kernels.scaled_sums(*DTYPES[x.dtype]), a, x.numel())

@@ -1,0 +1,102 @@
+r"""Kernels of batch norm around the neuron: moments per channel, and the gradient that the statistics carry.
+
+Moments are taken about a pivot, any value of the channel, so that a mean far from zero costs no digits:
+:math:`\mu = p + \frac1N\sum(x - p)`, :math:`\sigma^2 = \frac1N\sum(x - p)^2 - (\mu - p)^2`.
+"""
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numba import carray
+
+from snnkd.spiking.backends.cpu import steps
+from snnkd.spiking.backends.cpu import words as w
+from snnkd.spiking.backends.cpu.neuron import array, gather, next_chunk, repeats, spread
+from snnkd.spiking.backends.cpu.scalars import load, store
+from snnkd.spiking.backends.cpu.words import SOURCES, WORDS, compiled, kernel
+
+# A tile's quantities, in the places that the neuron's have there.
+PIVOT, FIRST, SECOND = steps.V, steps.BETA, steps.THRESHOLD
+A, B, C = steps.V, steps.BETA, steps.THRESHOLD
+
+
+@compiled
+def accumulate(S, x, n):
+    """Add one step's values and squares about the pivot, neuron by neuron."""
+    for j in range(n):
+        d = load(x[j]) - S[PIVOT + j]
+        S[FIRST + j] += d
+        S[SECOND + j] += d * d
+
+
+@cache
+def moments(real: Any, element: Any) -> Any:
+    """Compile the sums per channel about ``MEAN (C,)`` into ``TOTALS (chunks, 2, C)``, fp64."""
+    digest = SOURCES
+
+    @kernel
+    def run(arguments):
+        a = carray(arguments, (WORDS,), np.int64)
+        a[w.DIGEST] = digest
+        one = real(1)
+        T, M, inner, channels, tile = a[w.STEPS], a[w.NEURONS], a[w.INNER], a[w.CHANNELS], a[w.TILE]
+        x, pivot = array(a[w.X], T * M, element(1)), array(a[w.MEAN], channels, one)
+        totals = array(a[w.TOTALS], (M + a[w.CHUNK] - 1) // a[w.CHUNK] * 2 * channels, 1.0)
+        S = np.zeros(steps.QUANTITIES * steps.WIDTH, real)
+        number, begin, end = next_chunk(arguments, a, M)
+        known = False
+        while begin < end:
+            for start in range(begin, end, tile):
+                n = min(tile, end - start)
+                if not known:
+                    spread(S, PIVOT, pivot, start, n, inner)
+                    known = repeats(a) and n == tile
+                for t in range(T):
+                    accumulate(S, x[t * M + start : t * M + start + n], n)
+                if not (repeats(a) and start + tile < end):
+                    row = number * 2 * channels
+                    width = tile if repeats(a) else n
+                    gather(S, FIRST, totals[row : row + channels], start, width, inner)
+                    gather(S, SECOND, totals[row + channels : row + 2 * channels], start, width, inner)
+            number, begin, end = next_chunk(arguments, a, M)
+
+    return run
+
+
+@compiled
+def scaled_sum(S, x, grad, n):
+    """Set ``grad`` to ``a·grad + b·x + c``."""
+    for j in range(n):
+        grad[j] = store(grad, S[A + j] * load(grad[j]) + (S[B + j] * load(x[j]) + S[C + j]))
+
+
+@cache
+def scaled_sums(real: Any, element: Any) -> Any:
+    """Compile ``GRAD = BETA·GRAD + THRESHOLD·X + MEAN``, with the three per channel."""
+    digest = SOURCES
+
+    @kernel
+    def run(arguments):
+        a = carray(arguments, (WORDS,), np.int64)
+        a[w.DIGEST] = digest
+        one = real(1)
+        T, M, inner, channels = a[w.STEPS], a[w.NEURONS], a[w.INNER], a[w.CHANNELS]
+        x, grad = array(a[w.X], T * M, element(1)), array(a[w.GRAD], T * M, element(1))
+        S = np.empty(steps.QUANTITIES * steps.WIDTH, real)
+        _, begin, end = next_chunk(arguments, a, M)
+        known = False
+        while begin < end:
+            for start in range(begin, end, a[w.TILE]):
+                n = min(a[w.TILE], end - start)
+                if not known:
+                    spread(S, A, array(a[w.BETA], channels, one), start, n, inner)
+                    spread(S, B, array(a[w.THRESHOLD], channels, one), start, n, inner)
+                    spread(S, C, array(a[w.MEAN], channels, one), start, n, inner)
+                    known = repeats(a) and n == a[w.TILE]
+                for t in range(T):
+                    lo = t * M + start
+                    scaled_sum(S, x[lo : lo + n], grad[lo : lo + n], n)
+            _, begin, end = next_chunk(arguments, a, M)
+
+    return run

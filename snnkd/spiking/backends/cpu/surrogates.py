@@ -1,0 +1,93 @@
+"""The surrogates' derivatives inside kernels: one class each, by whose type Numba compiles a kernel of its own."""
+
+import math
+from typing import Any, NamedTuple
+
+from numba import float32
+from numba.extending import overload
+
+from snnkd.spiking.backends.cpu.scalars import exp_negative
+
+
+class Atan(NamedTuple):  # noqa: D101
+    width: Any
+
+
+class FastSigmoid(NamedTuple):  # noqa: D101
+    width: Any
+
+
+class Sigmoid(NamedTuple):  # noqa: D101
+    width: Any
+
+
+class Triangle(NamedTuple):  # noqa: D101
+    width: Any
+
+
+class Rectangle(NamedTuple):  # noqa: D101
+    width: Any
+
+
+class Integrator(NamedTuple):
+    """No threshold at all: the output is the membrane."""
+
+    width: Any
+
+
+BY_NAME = {
+    "atan": Atan,
+    "fast_sigmoid": FastSigmoid,
+    "sigmoid": Sigmoid,
+    "triangle": Triangle,
+    "rectangle": Rectangle,
+}
+
+_HALF_PI = float32(math.pi / 2)
+
+
+def derivative(surrogate, u):
+    """Return ``g(u)`` of :mod:`snnkd.spiking.surrogate`, for ``u`` in the type of the surrogate's width."""
+
+
+@overload(derivative, inline="always")
+def _derivative(surrogate, u):
+    chosen = surrogate.instance_class
+    if chosen is Atan:
+
+        def g(surrogate, u):
+            w = surrogate.width
+            z = type(w)(math.pi / 2) * w * u
+            return type(w)(0.5) * w / (type(w)(1) + z * z)
+
+    elif chosen is FastSigmoid:
+
+        def g(surrogate, u):
+            one = type(u)(1)
+            z = one + surrogate.width * abs(u)
+            return one / (z * z)
+
+    elif chosen is Sigmoid:
+
+        def g(surrogate, u):
+            # σ(z)(1 − σ(z)) is even in z: with e = exp(−|z|) it is e/(1 + e)², which cannot overflow.
+            one = type(u)(1)
+            e = exp_negative(abs(surrogate.width * u))
+            return surrogate.width * e / ((one + e) * (one + e))
+
+    elif chosen is Triangle:
+
+        def g(surrogate, u):
+            return max(type(u)(0), type(u)(1) - abs(u) / surrogate.width)
+
+    elif chosen is Rectangle:
+
+        def g(surrogate, u):
+            return type(u)(1) if abs(u) < surrogate.width else type(u)(0)
+
+    else:
+
+        def g(surrogate, u):
+            return type(u)(1)
+
+    return g

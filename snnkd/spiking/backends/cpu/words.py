@@ -1,0 +1,46 @@
+"""How kernels get their arguments, and how they are compiled.
+
+A kernel takes one pointer to 64-bit words: addresses, sizes, and the bits of floating-point numbers (those from
+``SURROGATE_WIDTH`` to ``C_ATTACHED``). It is a Numba ``cfunc``, compiled at its first use and kept on disk. Numba files
+what it keeps under a function's own source file and closure, and not under the functions that it calls: the digest of
+this folder therefore is a part of every kernel's closure. What else is there are plain values and classes, so that the
+key is the same in every process.
+"""
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from numba import cfunc, njit, types
+
+compiled = njit(nogil=True, error_model="numpy")
+summing = njit(nogil=True, error_model="numpy", fastmath={"reassoc", "nsz"})
+"""For sums whose order may be chosen, so that they become vector code."""
+
+
+def kernel(function: Callable[[int], None]) -> Any:
+    """Compile a kernel, or get it from disk."""
+    signature = types.void(types.voidptr)
+    try:
+        return cfunc(signature, cache=True)(function)
+    except RuntimeError as error:
+        if "cannot cache" not in str(error):
+            raise
+        # No folder to be had that could be written to: compiled anew in each process.
+        return cfunc(signature)(function)
+
+
+SOURCES = int.from_bytes(
+    hashlib.sha256(b"".join(p.read_bytes() for p in sorted(Path(__file__).parent.glob("*.py")))).digest()[:6]
+)
+"""Digest of this folder's sources: what is kept on disk serves these only."""
+
+(
+    COUNTER, DIGEST, STEPS, NEURONS, TILE, CHUNK, INNER, CHANNELS, FIRES, DELAYED, NOT_FINITE, NOT_BINARY, LEARN_NEURON,
+    LEARN_AFFINE, SCALED, HAS_GRAD, HAS_GRAD_STATE,
+    SURROGATE_WIDTH, C_SUBTRACT, C_ZERO, C_ATTACHED,
+    X, OUT, STATE, STATE_OUT, BETA, THRESHOLD, MEAN, SCALE, BIAS, GRAD, GRAD_STATE, GRAD_X, GRAD_STATE_IN,
+    TOTALS, BITS,
+) = range(36)  # fmt: skip
+WORDS = 36

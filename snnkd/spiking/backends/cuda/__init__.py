@@ -1,0 +1,13 @@
+"""The CUDA backend: the functions of :mod:`snnkd.spiking.backends.kernels` as Triton kernels.
+
+Importing it needs Triton and no GPU. With ``TRITON_INTERPRET=1`` set before the import, the kernels run on tensors of
+the CPU, slowly: that is for tests.
+"""
+
+from snnkd.spiking.backends.cuda.backward import backward
+from snnkd.spiking.backends.cuda.elementwise import pack, scaled_sum_, unpack
+from snnkd.spiking.backends.cuda.forward import forward
+from snnkd.spiking.backends.cuda.moments import moments
+from snnkd.spiking.backends.cuda.two_bit import backward_two_bit, forward_two_bit
+
+__all__ = ["backward", "backward_two_bit", "forward", "forward_two_bit", "moments", "pack", "scaled_sum_", "unpack"]

@@ -1,0 +1,84 @@
+"""What a fused backend is: the words that its kernels and the operators above share.
+
+Kernels see memory and not shapes. ``x`` is ``(T, M)``: the ``M`` neurons of one step lie in memory order, whichever
+order of axes that is, and neuron ``m`` has the parameters of channel ``(m // inner) % C``. That covers a single value
+(``C = 1``), ``(T, B, C, H, W)`` in rows (``inner = H·W``) and channels-last (``inner = 1``).
+
+A fused backend is a module with these functions; ``x``, gradients of spikes and gradients of ``x`` have the dtype of
+``x``, everything else the state's (fp32, or fp64 for fp64 input):
+
+``forward(x (T, M), state (M,), parameters, neuron) -> spikes (T, M), state (M,)``
+``backward(grad_spikes | None, grad_state | None, x, state, parameters, neuron, want) -> Gradients``
+``forward_two_bit(x, state, parameters, neuron) -> spikes, state, bits (T, ceil(M / 4)) uint8``
+``backward_two_bit(grad_spikes | None, grad_state | None, bits, state, parameters, neuron, dtype of x)
+-> (grad_x, grad_state)``
+``pack(x (N,)) -> uint8 (ceil(N / 8),)`` and ``unpack(bits, N, dtype) -> (N,)``: one bit a value, 1 where it is not 0
+``moments(x, channels, inner) -> mean (C,), biased variance (C,)`` over time and all neurons of a channel
+``scaled_sum_(grad (T, M), x (T, M), a (C,), b (C,), c (C,), inner)``: in place ``grad = a·grad + b·x + c``
+
+All allocate what they return; none changes an argument unless its name ends in an underscore; none keeps a tensor.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+RESETS = ("subtract", "zero", "none")
+
+
+def not_finite(**named: Tensor | None) -> str:
+    """Say which of the arguments made a membrane NaN or infinite."""
+    for name, value in named.items():
+        if value is None or (good := torch.isfinite(value)).all():
+            continue
+        bad = int(value.numel() - good.sum())
+        first = f", first at time step {int((~good.flatten(1)).any(1).nonzero()[0])}" if name == "x" else ""
+        return f"{name} must be finite, got {bad} NaN or infinite values of {value.numel()}{first}"
+    return "the membrane overflowed although x is finite: is beta above 1?"
+
+
+class Neuron(NamedTuple):
+    """The choices that make up a neuron, apart from its parameters."""
+
+    surrogate: str = "atan"
+    width: float = 2.0
+    reset: str = "subtract"
+    reset_delay: bool = False
+    detach_reset: bool = True
+    fires: bool = True
+    """``False`` for the leaky integrator: the output is the membrane, there is no reset and no threshold."""
+
+
+class Parameters(NamedTuple):
+    """Values per channel, each ``(C,)`` in the state's dtype, and where a channel's neurons lie."""
+
+    beta: Tensor
+    threshold: Tensor
+    inner: int
+    mean: Tensor | None = None
+    scale: Tensor | None = None
+    bias: Tensor | None = None
+    """With these three the current is ``scale·(x − mean) + bias`` in place of ``x``; all or none are given."""
+
+
+class Want(NamedTuple):
+    """Which gradients beside those of ``x`` and the state are asked for."""
+
+    beta: bool = False
+    threshold: bool = False
+    affine: bool = False
+    """Gradients of ``scale`` and ``bias``."""
+    current: bool = False
+    """Return the gradient of the current (``scale·(x − mean) + bias``) in place of that of ``x``."""
+
+
+class Gradients(NamedTuple):
+    """Of ``x (T, M)`` (or of the current), the state ``(M,)``, and totals per channel ``(C,)``."""
+
+    x: Tensor
+    state: Tensor
+    beta: Tensor | None = None
+    threshold: Tensor | None = None
+    scale: Tensor | None = None
+    bias: Tensor | None = None

@@ -1,0 +1,139 @@
+r"""``snnkd::norm_lif``: batch norm with the batch's own statistics, and the neuron behind it, in one.
+
+.. math:: y = \frac{\gamma}{\sqrt{\sigma^2 + \epsilon}}(x - \mu) + b, \qquad s = \mathrm{LIF}(y)
+
+with :math:`\mu, \sigma^2` over time, batch and space of a channel. Forward reads the input twice and writes the spikes;
+:math:`y` exists in the cache only. Backward gets :math:`\bar y` from the neuron's own backward, and then
+
+.. math::
+
+    \bar x = a\Big(\bar y - \tfrac1N\textstyle\sum\bar y - \hat x\,\tfrac1N\sum\bar y\hat x\Big), \quad
+    \hat x = \frac{x - \mu}{\sqrt{\sigma^2 + \epsilon}}, \quad a = \frac{\gamma}{\sqrt{\sigma^2 + \epsilon}}
+
+which is :math:`\bar x = a\bar y + q x + r` with numbers per channel, computed in place. (Ioffe and Szegedy 2015.)
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from snnkd.spiking import backends
+from snnkd.spiking.backends.kernels import Neuron, Want
+from snnkd.spiking.layout import dense_strides
+from snnkd.spiking.operators.memory import Memory, differentiable_once, fake_outputs, operator, state_dtype
+
+
+@operator("norm_lif")
+def norm_lif(
+    x: Tensor,
+    state: Tensor | None,
+    beta: Tensor,
+    threshold: Tensor,
+    weight: Tensor,
+    bias: Tensor,
+    eps: float,
+    surrogate: str,
+    width: float,
+    reset: str,
+    reset_delay: bool,
+    detach_reset: bool,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Spikes, the last state, and the batch's mean and (biased) variance ``(C,)``."""
+    strides = dense_strides(x)
+    m = Memory(x.shape, strides, x.dtype, state, beta, threshold, weight, weight, bias)
+    flat, backend = m.flat(x), backends.fused(x.device)
+    mean, variance = backend.moments(flat, m.channels, strides[2])
+    scale = weight.detach() * torch.rsqrt(variance + eps)
+    parameters = m.parameters._replace(mean=mean, scale=scale, inner=strides[2])
+    neuron = Neuron(surrogate, width, reset, reset_delay, detach_reset)
+    spikes, last = backend.forward(flat, m.state, parameters, neuron)
+    return m.steps(spikes), m.step(last), mean, variance
+
+
+@norm_lif.register_fake
+def _(x: Tensor, state: Tensor | None, beta: Any, threshold: Any, weight: Tensor, *rest: Any) -> tuple[Tensor, ...]:
+    moments = x.new_empty(weight.shape, dtype=state_dtype(x.dtype))
+    return (*fake_outputs(x), moments, torch.empty_like(moments))
+
+
+@operator("norm_lif_backward")
+def norm_lif_backward(
+    grad_spikes: Tensor | None,
+    grad_state: Tensor | None,
+    x: Tensor,
+    state: Tensor | None,
+    beta: Tensor,
+    threshold: Tensor,
+    weight: Tensor,
+    bias: Tensor,
+    mean: Tensor,
+    variance: Tensor,
+    eps: float,
+    surrogate: str,
+    width: float,
+    reset: str,
+    reset_delay: bool,
+    detach_reset: bool,
+    want_beta: bool,
+    want_threshold: bool,
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """Gradients of x, state, beta, threshold, weight and bias; empty tensors for those not wanted."""
+    strides = dense_strides(x)
+    m = Memory(x.shape, strides, x.dtype, state, beta, threshold, mean, weight, bias)
+    m.inner = strides[2]
+    inverse = torch.rsqrt(variance + eps)
+    scale = weight.detach() * inverse
+    parameters = m.parameters._replace(scale=scale, inner=m.inner)
+    flat, backend = m.flat(x), backends.fused(x.device)
+    grads = m.flat_grads(grad_spikes, grad_state)
+    want = Want(want_beta, want_threshold, affine=True, current=True)
+    neuron = Neuron(surrogate, width, reset, reset_delay, detach_reset)
+    g = backend.backward(*grads, flat, m.state, parameters, neuron, want)
+    grad_bias = m.total(g.bias, mean)
+    # Σ ȳ(x − μ) comes from the kernel; with 1/√(σ² + ε) it is Σ ȳx̂, the gradient of the weight.
+    grad_weight = m.total(g.scale, mean) * inverse
+    count = x.numel() // m.channels
+    q = -scale * inverse * grad_weight / count
+    r = -scale * grad_bias / count - q * mean
+    backend.scaled_sum_(g.x, flat, scale, q, r, m.inner)
+    return (
+        m.steps(g.x),
+        m.step(g.state),
+        m.total(g.beta if want_beta else None, beta),
+        m.total(g.threshold if want_threshold else None, threshold),
+        grad_weight.to(weight.dtype),
+        grad_bias.to(bias.dtype),
+    )
+
+
+@norm_lif_backward.register_fake
+def _(
+    grad_spikes: Any, grad_state: Any, x: Tensor, state: Tensor | None, beta: Tensor, threshold: Tensor, weight: Tensor,
+    bias: Tensor, mean: Any, variance: Any, eps: Any, surrogate: Any, width: Any, reset: Any, reset_delay: Any,
+    detach_reset: Any, want_beta: bool, want_threshold: bool,
+) -> tuple[Tensor, ...]:  # fmt: skip
+    return (
+        *fake_outputs(x),
+        torch.empty_like(beta) if want_beta else beta.new_empty(0),
+        torch.empty_like(threshold) if want_threshold else beta.new_empty(0),
+        torch.empty_like(weight),
+        torch.empty_like(bias),
+    )
+
+
+def _save(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+    ctx.set_materialize_grads(False)
+    ctx.mark_non_differentiable(*output[2:])
+    ctx.save_for_backward(*inputs[:6], *output[2:])
+    ctx.choices = inputs[6:]
+
+
+def _gradient(ctx: Any, grad_spikes: Tensor | None, grad_state: Tensor | None, *_: None) -> tuple[Tensor | None, ...]:
+    needs = ctx.needs_input_grad
+    grads = norm_lif_backward(grad_spikes, grad_state, *ctx.saved_tensors, *ctx.choices, needs[2], needs[3])
+    return (*(g if need else None for g, need in zip(grads, needs[:6], strict=True)), *(None,) * 6)
+
+
+norm_lif.register_autograd(_gradient, setup_context=_save)
+differentiable_once(norm_lif_backward)

@@ -1,0 +1,31 @@
+"""``snnkd::pack_bits`` and ``snnkd::unpack_bits``: one bit a value."""
+
+import torch
+from torch import Tensor
+
+from snnkd.spiking import backends
+from snnkd.spiking.layout import dense_strides, flat
+from snnkd.spiking.operators.memory import operator
+
+
+@operator("pack_bits")
+def pack_bits(x: Tensor) -> Tensor:
+    """Return ``ceil(N / 8)`` bytes with a bit for each value that is not 0, in memory order."""
+    return backends.fused(x.device).pack(flat(x, dense_strides(x), 0))
+
+
+@pack_bits.register_fake
+def _(x: Tensor) -> Tensor:
+    return torch.empty(((x.numel() + 7) // 8,), dtype=torch.uint8, device=x.device)
+
+
+@operator("unpack_bits")
+def unpack_bits(bits: Tensor, shape: list[int], strides: list[int], dtype: torch.dtype) -> Tensor:
+    """Return the zeros and ones that were packed, in the ``shape`` and (dense) ``strides`` that they had."""
+    size = torch.Size(shape).numel()
+    return backends.fused(bits.device).unpack(bits, size, dtype).as_strided(shape, strides)
+
+
+@unpack_bits.register_fake
+def _(bits: Tensor, shape: list[int], strides: list[int], dtype: torch.dtype) -> Tensor:
+    return torch.empty_strided(shape, strides, dtype=dtype, device=bits.device)

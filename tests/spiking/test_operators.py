@@ -1,0 +1,289 @@
+"""What PyTorch may do with the operators: check, compile, export, cast, distribute, and differentiate them."""
+
+import contextlib
+import math
+import subprocess
+import sys
+
+import pytest
+import torch
+from torch import nn
+
+from snnkd.spiking import LI, LIF, NormLIF, PackedConv2d, Surrogate, li, lif, operators
+
+
+def example(dtype=torch.float32, learned=True):
+    x = torch.randn(4, 2, 3, 5, 5, dtype=dtype).requires_grad_()
+    state = torch.randn(2, 3, 5, 5).requires_grad_()
+    values = torch.linspace(0.7, 0.9, 3).requires_grad_(learned), torch.linspace(0.6, 1.1, 3).requires_grad_(learned)
+    return x, state, *values
+
+
+CHOICES = ("atan", 2.0, "subtract", False, False)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+def test_opcheck(dtype):
+    x, state, beta, threshold = example(dtype)
+    weight, bias = torch.rand(3).requires_grad_(), torch.rand(3).requires_grad_()
+    plain = example(dtype, learned=False)
+    torch.library.opcheck(operators.lif, (x, state, beta, threshold, None, None, None, *CHOICES))
+    torch.library.opcheck(operators.lif, (x, state, beta, threshold, torch.zeros(3), weight, bias, *CHOICES))
+    torch.library.opcheck(operators.lif_two_bit, (*plain, 0.5, "zero", True))
+    torch.library.opcheck(operators.norm_lif, (x, state, beta, threshold, weight, bias, 1e-5, *CHOICES))
+    torch.library.opcheck(operators.li, (x, state, beta))
+    torch.library.opcheck(operators.li, (x, None, beta))
+    spikes = (x.detach() > 0).to(dtype)
+    torch.library.opcheck(operators.pack_bits, (spikes,))
+    bits = operators.pack_bits(spikes)
+    torch.library.opcheck(operators.unpack_bits, (bits, list(x.shape), list(x.stride()), dtype))
+
+
+class Network(nn.Module):
+    """A layer of each kind."""
+
+    def __init__(self):
+        super().__init__()
+        self.first = PackedConv2d(2, 4, 3, padding=1)
+        self.neurons = NormLIF(4, learn_beta=True)
+        self.second = nn.Conv2d(4, 4, 3, padding=1)
+        self.others = LIF(learn_beta=True, learn_threshold=True, channels=4, reset="zero")
+        self.bits = LIF(surrogate="rectangle")
+        self.readout = LI(learn_beta=True)
+
+    def forward(self, x):
+        def over(layer, x):
+            return layer(x.flatten(0, 1)).unflatten(0, x.shape[:2])
+
+        x, _ = self.neurons(over(self.first, x))
+        x, _ = self.others(over(self.second, x))
+        x, _ = self.bits(x)
+        return self.readout(x)[0]
+
+
+def spikes_in(*shape):
+    return (torch.rand(shape) < 0.3).float()
+
+
+def test_compiles_without_graph_breaks_and_computes_the_same():
+    torch.manual_seed(0)
+    network, x = Network(), spikes_in(5, 2, 2, 6, 6)
+    compiled = torch.compile(network, fullgraph=True, backend="aot_eager")
+    expected, got = network(x), compiled(x)
+    torch.testing.assert_close(got, expected)
+    for output in (expected, got):
+        network.zero_grad()
+        output.square().sum().backward()
+        grads = [p.grad.clone() for p in network.parameters() if p.grad is not None]
+        if output is expected:
+            first = grads
+    assert len(grads) == len(first) > 6
+    for a, b in zip(grads, first, strict=True):
+        torch.testing.assert_close(a, b)
+
+
+def test_exports_with_its_operators():
+    network = Network().eval()
+    x = spikes_in(5, 2, 2, 6, 6)
+    with torch.no_grad():
+        program = torch.export.export(network, (x,))
+        torch.testing.assert_close(program.module()(x), network(x))
+    assert any("snnkd" in str(node.target) for node in program.graph.nodes)
+
+
+def test_autocast_keeps_the_state_in_fp32():
+    network, x = Network(), spikes_in(5, 2, 2, 6, 6)
+    with torch.autocast("cpu", torch.bfloat16):
+        current = network.first(x.flatten(0, 1)).unflatten(0, (5, 2))
+        spikes, state = network.neurons(current)
+        network(x).float().sum().backward()
+    assert current.dtype == spikes.dtype == torch.bfloat16
+    assert state.dtype == torch.float32
+    assert all(p.grad.dtype == torch.float32 for p in network.parameters() if p.grad is not None)
+
+
+DISTRIBUTED = """
+import os, sys, torch
+from torch import distributed, nn
+from torch.nn.parallel import DistributedDataParallel
+from snnkd.spiking import LIF, NormLIF
+rank = int(sys.argv[1])
+torch.set_num_threads(1)
+distributed.init_process_group("gloo", f"file://{sys.argv[2]}", rank=rank, world_size=2)
+torch.manual_seed(0)
+layer = LIF(learn_beta=True, learn_threshold=True, channels=3)
+x = torch.randn(6, 4, 3, 5)
+parallel = DistributedDataParallel(layer)
+parallel(x[:, 2 * rank : 2 * rank + 2])[0].mean().backward()
+alone = LIF(learn_beta=True, learn_threshold=True, channels=3)
+alone(x)[0].mean().backward()
+for ours, expected in zip(layer.parameters(), alone.parameters()):
+    torch.testing.assert_close(ours.grad, expected.grad)
+distributed.destroy_process_group()
+"""
+
+
+def test_distributed_data_parallel_gives_the_gradient_of_the_whole_batch(tmp_path):
+    processes = [
+        subprocess.Popen([sys.executable, "-c", DISTRIBUTED, str(rank), str(tmp_path / "store")]) for rank in range(2)
+    ]
+    assert [p.wait(timeout=120) for p in processes] == [0, 0]
+
+
+def test_a_second_derivative_needs_the_reference():
+    x = torch.randn(5, 3, dtype=torch.float64, requires_grad=True)
+
+    def first_derivative(backend):
+        return torch.autograd.grad(lif(x, surrogate="sigmoid", backend=backend)[1].square().sum(), x, create_graph=True)
+
+    (grad,) = first_derivative("reference")
+    assert torch.autograd.grad(grad.sum(), x)[0].abs().sum() > 0
+    with pytest.raises(RuntimeError, match="backend='reference' to differentiate twice"):
+        torch.autograd.grad(first_derivative("cpu")[0].sum(), x)
+
+
+def test_gradients_of_the_smooth_parts():
+    # Between spikes everything is smooth: with a threshold out of reach the membrane is a polynomial in all arguments.
+    x = torch.randn(6, 2, 3, dtype=torch.float64, requires_grad=True)
+    state = torch.randn(2, 3, dtype=torch.float64, requires_grad=True)
+    beta = torch.tensor([0.7, 0.8, 0.9], dtype=torch.float64, requires_grad=True)
+    for reset, delay in (("none", False), ("subtract", False), ("zero", True)):
+        assert torch.autograd.gradcheck(
+            lambda x, s, b, r=reset, d=delay: lif(x, b, 1e3, reset=r, reset_delay=d, state=s)[1], (x, state, beta)
+        )
+    assert torch.autograd.gradcheck(lambda x, s, b: li(x, b, state=s), (x, state, beta))
+    # Where every step fires and the reset subtracts, the membrane is linear in the threshold.
+    high = (torch.rand(6, 2, 3, dtype=torch.float64) + 3).requires_grad_()
+    threshold = torch.tensor([0.5, 0.6, 0.7], dtype=torch.float64, requires_grad=True)
+    for delay in (False, True):
+        assert torch.autograd.gradcheck(
+            lambda x, b, t, d=delay: lif(x, b, t, surrogate=Surrogate("rectangle", 1e-6), reset_delay=d)[1],
+            (high, beta, threshold),
+        )
+
+
+@contextlib.contextmanager
+def saved_bytes():
+    """Bytes that autograd keeps for backward, each storage once."""
+    kept = {}
+
+    def pack(tensor):
+        kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        yield kept
+
+
+@pytest.mark.parametrize(
+    ("surrogate", "dtype", "share"),
+    [("atan", torch.float32, 1.0), ("atan", torch.bfloat16, 1.0), ("rectangle", torch.float32, 1 / 16)],
+)
+def test_backward_keeps_the_input_or_two_bits(surrogate, dtype, share):
+    current = torch.randn(16, 4, 8, 16, 16, dtype=dtype, requires_grad=True)
+    x = current * 1
+    size = x.untyped_storage().nbytes()
+    with saved_bytes() as kept:
+        spikes, _ = lif(x, surrogate=surrogate)
+    assert sum(kept.values()) == pytest.approx(share * size, rel=0.01)  # and the parameters
+    assert (x.untyped_storage().data_ptr() in kept) == (share == 1.0)
+    assert spikes.untyped_storage().data_ptr() not in kept
+
+
+def test_packed_spikes_and_fused_norm_halve_what_a_step_keeps():
+    def blocks(convolution, fused):
+        torch.manual_seed(0)
+        layers = []
+        for a, b in ((2, 16), (16, 32), (32, 64)):
+            norm = NormLIF(b) if fused else nn.ModuleList([nn.BatchNorm2d(b), LIF(channels=b, backend="reference")])
+            layers.append(nn.ModuleList([convolution(a, b, 3, stride=2, padding=1, bias=False), norm]))
+        return nn.ModuleList(layers)
+
+    def run(layers, x):
+        for convolution, norm in layers:
+            x = convolution(x.flatten(0, 1))
+            if isinstance(norm, NormLIF):
+                x, _ = norm(x.unflatten(0, (4, 2)))
+            else:
+                x, _ = norm[1](norm[0](x).unflatten(0, (4, 2)))
+        return x
+
+    x = spikes_in(4, 2, 2, 64, 64)
+    sizes, grads = [], []
+    for convolution, fused in ((nn.Conv2d, False), (nn.Conv2d, True), (PackedConv2d, True)):
+        layers = blocks(convolution, fused)
+        with saved_bytes() as kept:
+            out = run(layers, x)
+        out.square().sum().backward()
+        own = {p.untyped_storage().data_ptr() for p in layers.parameters()}  # there anyway
+        sizes.append(sum(size for place, size in kept.items() if place not in own))
+        grads.append([layer[0].weight.grad for layer in layers])
+    assert sizes[2] < 0.4 * sizes[0]
+    assert sizes[2] < 0.5 * sizes[1]
+    for a, b in zip(grads[1], grads[2], strict=True):
+        torch.testing.assert_close(a, b)
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize("autocast", [False, True])
+def test_packed_convolution_is_conv2d(autocast, bias, layout):
+    torch.manual_seed(0)
+    packed = PackedConv2d(4, 6, 3, stride=2, padding=1, groups=2, bias=bias)
+    plain = nn.Conv2d(4, 6, 3, stride=2, padding=1, groups=2, bias=bias)
+    plain.load_state_dict(packed.state_dict())
+    results = []
+    for layer in (packed, plain):
+        x = spikes_in(3, 4, 7, 9).to(memory_format=layout)
+        x = (torch.arange(x.numel()).reshape(x.shape) % 3 == 0).float().to(memory_format=layout).requires_grad_()
+        with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+            y = layer(x)
+        y.float().square().sum().backward()
+        results.append([y, x.grad, *(p.grad for p in layer.parameters())])
+    for ours, theirs in zip(*results, strict=True):
+        assert ours.dtype == theirs.dtype
+        torch.testing.assert_close(ours, theirs)
+
+
+def test_packed_convolution_refuses_what_is_no_spike():
+    layer = PackedConv2d(1, 1, 3)
+    with pytest.raises(ValueError, match=r"must be 0 or 1, got 2\.0"):
+        layer(torch.full((1, 1, 5, 5), 2.0))
+    with torch.no_grad():
+        layer(torch.full((1, 1, 5, 5), 2.0))  # nothing is kept, so nothing is lost
+    with pytest.raises(ValueError, match="padding must be numbers"):
+        PackedConv2d(1, 1, 3, padding="same")
+
+
+@pytest.mark.parametrize("size", [0, 1, 7, 8, 9, 64, 1003, 40001])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16], ids=str)
+def test_bits_come_back_as_they_were(dtype, size):
+    x = (torch.rand(size) < 0.4).to(dtype)
+    bits = operators.pack_bits(x)
+    assert bits.numel() == math.ceil(size / 8)
+    assert torch.equal(operators.unpack_bits(bits, [size], [1], dtype), x)
+
+
+GROWTH = """
+import gc, os, torch
+from snnkd.spiking import LIF
+layer, x = LIF(learn_beta=True), torch.rand(2, 8, requires_grad=True)
+
+def call(times):
+    for _ in range(times):
+        layer(x)
+    gc.collect()
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE"), len(gc.get_objects())
+
+call(6_000)  # the heap finds its size
+before = call(1_000)
+after = call(10_000)
+print(after[0] - before[0], after[1] - before[1])
+"""
+
+
+def test_ten_thousand_calls_leave_nothing_behind():
+    memory, objects = map(int, subprocess.check_output([sys.executable, "-c", GROWTH], timeout=120).split())
+    assert memory < 512 << 10
+    assert objects < 100
