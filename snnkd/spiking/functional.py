@@ -8,8 +8,7 @@ from torch import Tensor
 from snnkd.errors import NotFiniteError
 from snnkd.spiking import operators
 from snnkd.spiking.backends import choose, reference
-from snnkd.spiking.backends.kernels import RESETS, not_finite
-from snnkd.spiking.operators.memory import state_dtype
+from snnkd.spiking.backends.kernels import RESETS, not_finite, state_dtype
 from snnkd.spiking.surrogate import SpikeFunction, Surrogate, resolve, spike_function
 
 

@@ -117,6 +117,23 @@ def check(x, state, parameters, grad_spikes, grad_state, neuron, current=False, 
     return spikes
 
 
+def test_no_state_is_rest():
+    x, state, parameters, *above = case(5, 6, torch.float32)
+    for neuron in (Neuron(), Neuron("rectangle", 0.5)):
+        rest = torch.zeros_like(state)
+        for ours, expected in zip(
+            cuda.forward(x, None, parameters, neuron), cuda.forward(x, rest, parameters, neuron), strict=True
+        ):
+            assert torch.equal(ours, expected)
+        ours = cuda.backward(*above, x, None, parameters, neuron, Want())
+        assert torch.equal(ours.x, cuda.backward(*above, x, rest, parameters, neuron, Want()).x)
+        assert ours.state is None
+    bits = cuda.forward_two_bit(x, None, parameters, neuron)[2]
+    grad_x, grad_state = cuda.backward_two_bit(*above, bits, None, parameters, neuron, 6, x.dtype)
+    assert torch.equal(grad_x, ours.x)
+    assert grad_state is None
+
+
 @pytest.mark.parametrize("surrogate", SURROGATES)
 @pytest.mark.parametrize("reset", RESETS)
 @pytest.mark.parametrize("delay", [False, True])
@@ -163,7 +180,7 @@ def test_wide_indices(monkeypatch):
     spikes, _, bits = cuda.forward_two_bit(x, state, parameters, neuron)
     assert torch.equal(spikes, cuda.forward(x, state, parameters, neuron)[0])
     expected = cuda.backward(*above, x, state, parameters, neuron, Want())
-    close(cuda.backward_two_bit(*above, bits, state, parameters, neuron, x.dtype)[0], expected.x, 1e-5)
+    close(cuda.backward_two_bit(*above, bits, state, parameters, neuron, state.numel(), x.dtype)[0], expected.x, 1e-5)
     assert torch.equal(cuda.unpack(cuda.pack(spikes.flatten()), spikes.numel(), spikes.dtype), spikes.flatten())
 
 
@@ -198,7 +215,7 @@ def test_two_bits_are_enough(reset, delay, steps, neurons, dtype):
     assert torch.equal(spikes, full[0])
     assert torch.equal(last, full[1])
     for given in (above, (above[0], None), (None, above[1])):
-        grad_x, grad_state = cuda.backward_two_bit(*given, bits, state, parameters, neuron, x.dtype)
+        grad_x, grad_state = cuda.backward_two_bit(*given, bits, state, parameters, neuron, state.numel(), x.dtype)
         expected = cuda.backward(*given, x, state, parameters, neuron, Want())
         close(grad_x.to(dtype), expected.x, TOLERANCE[dtype])
         close(grad_state, expected.state, TOLERANCE[state.dtype])
@@ -208,7 +225,9 @@ def test_two_bits_of_no_neurons():
     x, state, parameters, *above = case(3, 0)
     spikes, last, bits = cuda.forward_two_bit(x, state, parameters, Neuron("rectangle", 0.5))
     assert (spikes.shape, last.shape, bits.shape) == ((3, 0), (0,), (3, 0))
-    assert cuda.backward_two_bit(*above, bits, state, parameters, Neuron("rectangle", 0.5), x.dtype)[0].shape == (3, 0)
+    assert cuda.backward_two_bit(*above, bits, state, parameters, Neuron("rectangle", 0.5), state.numel(), x.dtype)[
+        0
+    ].shape == (3, 0)
 
 
 @pytest.mark.parametrize("reset", RESETS)
@@ -334,7 +353,7 @@ for dtype in (torch.float32, torch.bfloat16):
     cuda.forward(x, state, parameters, Neuron())
     cuda.backward(x, None, x, state, parameters, Neuron(), Want())
     bits = cuda.forward_two_bit(x, state, parameters, Neuron("rectangle", 0.5))[2]
-    cuda.backward_two_bit(x, None, bits, state, parameters, Neuron("rectangle", 0.5), x.dtype)
+    cuda.backward_two_bit(x, None, bits, state, parameters, Neuron("rectangle", 0.5), state.numel(), x.dtype)
 """
 
 

@@ -5,13 +5,13 @@ order of axes that is, and neuron ``m`` has the parameters of channel ``(m // in
 (``C = 1``), ``(T, B, C, H, W)`` in rows (``inner = H·W``) and channels-last (``inner = 1``).
 
 A fused backend is a module with these functions; ``x``, gradients of spikes and gradients of ``x`` have the dtype of
-``x``, everything else the state's (fp32, or fp64 for fp64 input):
+``x``, everything else the state's (fp32, or fp64 for fp64 input). No state is rest, and then has no gradient:
 
-``forward(x (T, M), state (M,), parameters, neuron) -> spikes (T, M), state (M,)``
-``backward(grad_spikes | None, grad_state | None, x, state, parameters, neuron, want) -> Gradients``
-``forward_two_bit(x, state, parameters, neuron) -> spikes, state, bits (T, ceil(M / 4)) uint8``
-``backward_two_bit(grad_spikes | None, grad_state | None, bits, state, parameters, neuron, dtype of x)
--> (grad_x, grad_state)``
+``forward(x (T, M), state (M,) | None, parameters, neuron) -> spikes (T, M), state (M,)``
+``backward(grad_spikes | None, grad_state | None, x, state | None, parameters, neuron, want) -> Gradients``
+``forward_two_bit(x, state | None, parameters, neuron) -> spikes, state, bits (T, ceil(M / 4)) uint8``
+``backward_two_bit(grad_spikes | None, grad_state | None, bits, state | None, parameters, neuron, M, dtype of x)
+-> (grad_x, grad_state | None)``
 ``pack(x (N,)) -> uint8 (ceil(N / 8),)`` and ``unpack(bits, N, dtype) -> (N,)``: one bit a value, 1 where it is not 0
 ``moments(x, channels, inner) -> mean (C,), biased variance (C,)`` over time and all neurons of a channel
 ``scaled_sum_(grad (T, M), x (T, M), a (C,), b (C,), c (C,), inner)``: in place ``grad = a·grad + b·x + c``
@@ -25,6 +25,11 @@ import torch
 from torch import Tensor
 
 RESETS = ("subtract", "zero", "none")
+
+
+def state_dtype(dtype: torch.dtype) -> torch.dtype:
+    """Return the dtype of states for an input's: fp32, and fp64 for fp64."""
+    return torch.float64 if dtype == torch.float64 else torch.float32
 
 
 def not_finite(**named: Tensor | None) -> str:
@@ -77,7 +82,7 @@ class Gradients(NamedTuple):
     """Of ``x (T, M)`` (or of the current), the state ``(M,)``, and totals per channel ``(C,)``."""
 
     x: Tensor
-    state: Tensor
+    state: Tensor | None
     beta: Tensor | None = None
     threshold: Tensor | None = None
     scale: Tensor | None = None

@@ -8,7 +8,7 @@ from torch import Tensor
 from snnkd.spiking import backends
 from snnkd.spiking.backends.kernels import Neuron, Want
 from snnkd.spiking.layout import dense_strides
-from snnkd.spiking.operators.memory import Memory, differentiable_once, fake_outputs, operator
+from snnkd.spiking.operators.memory import Memory, differentiable_once, fake_gradients, fake_outputs, operator
 
 _INTEGRATOR = Neuron(fires=False)
 
@@ -47,7 +47,7 @@ def li_backward(
 def _(
     grad_membranes: Any, grad_state: Any, x: Tensor, state: Tensor | None, beta: Tensor, want_beta: bool
 ) -> tuple[Tensor, Tensor, Tensor]:
-    return (*fake_outputs(x), torch.empty_like(beta) if want_beta else beta.new_empty(0))
+    return (*fake_gradients(x, state), torch.empty_like(beta) if want_beta else beta.new_empty(0))
 
 
 def _save(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor], output: Any) -> None:

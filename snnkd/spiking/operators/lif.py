@@ -8,7 +8,7 @@ from torch import Tensor
 from snnkd.spiking import backends
 from snnkd.spiking.backends.kernels import Neuron, Want
 from snnkd.spiking.layout import dense_strides
-from snnkd.spiking.operators.memory import Memory, differentiable_once, fake_outputs, operator
+from snnkd.spiking.operators.memory import Memory, differentiable_once, fake_gradients, fake_outputs, operator
 
 
 @operator("lif")
@@ -82,7 +82,7 @@ def _(
 ) -> tuple[Tensor, ...]:  # fmt: skip
     none = beta.new_empty(0)
     return (
-        *fake_outputs(x),
+        *fake_gradients(x, state),
         torch.empty_like(beta) if want_beta else none,
         torch.empty_like(threshold) if want_threshold else beta.new_empty(0),
         torch.empty_like(scale) if want_affine and scale is not None else beta.new_empty(0),

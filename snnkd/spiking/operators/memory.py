@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from snnkd.spiking.backends.kernels import Parameters
+from snnkd.spiking.backends.kernels import Parameters, state_dtype
 from snnkd.spiking.layout import dense_strides, flat
 
 
@@ -16,10 +16,7 @@ def operator(name: str) -> Callable[[Callable[..., Any]], Any]:
 
 
 class Memory:
-    """State and parameters, flat, for an input of ``shape``, ``strides`` and ``dtype``; no state is rest.
-
-    A state of rest is made here and kept nowhere: a step of zeros would be a large share of what backward keeps.
-    """
+    """State and parameters, flat, for an input of ``shape``, ``strides`` and ``dtype``."""
 
     def __init__(
         self,
@@ -30,12 +27,8 @@ class Memory:
         *parameters: Tensor | None,
     ) -> None:
         self.shape, self.strides, self.dtype = tuple(shape), tuple(strides), dtype
-        if state is None:
-            device = next(p.device for p in parameters if p is not None)
-            neurons = torch.Size(self.shape[1:]).numel()
-            self.state = torch.zeros(neurons, dtype=state_dtype(dtype), device=device)
-        else:
-            self.state = flat(state, self.strides[1:], 0)
+        # A state of rest stays away: a step of zeros would be a large share of what backward keeps.
+        self.state = None if state is None else flat(state, self.strides[1:], 0)
         self.channels = max(p.numel() for p in parameters if p is not None)
         # How far it is from one channel to the next: what lies between belongs to one.
         self.inner = self.strides[2] if self.channels > 1 else 1
@@ -50,27 +43,24 @@ class Memory:
         """View what comes in from behind, in the dtypes of input and state."""
         return (
             None if spikes is None else self.flat(spikes.to(self.dtype)),
-            None if state is None else flat(state.to(self.state.dtype), self.strides[1:], 0),
+            None if state is None else flat(state.to(state_dtype(self.dtype)), self.strides[1:], 0),
         )
 
     def steps(self, values: Tensor) -> Tensor:
         """Give ``(T, M)`` the shape of the input."""
         return values.as_strided(self.shape, self.strides)
 
-    def step(self, values: Tensor) -> Tensor:
-        """Give ``(M,)`` the shape of the state."""
+    def step(self, values: Tensor | None) -> Tensor:
+        """Give ``(M,)`` the shape of the state; an empty tensor for none."""
+        if values is None:
+            return self.parameters.beta.new_empty(0)
         return values.as_strided(self.shape[1:], self.strides[1:])
 
     def total(self, values: Tensor | None, parameter: Tensor | None) -> Tensor:
         """Give totals per channel the form of a parameter; an empty tensor for none."""
         if values is None or parameter is None:
-            return self.state.new_empty(0)
+            return self.parameters.beta.new_empty(0)
         return (values.sum() if parameter.numel() == 1 else values.clone()).reshape(parameter.shape)
-
-
-def state_dtype(dtype: torch.dtype) -> torch.dtype:
-    """Return the dtype of states for an input's: fp32, and fp64 for fp64."""
-    return torch.float64 if dtype == torch.float64 else torch.float32
 
 
 def fake_outputs(x: Tensor) -> tuple[Tensor, Tensor]:
@@ -79,6 +69,12 @@ def fake_outputs(x: Tensor) -> tuple[Tensor, Tensor]:
     output = torch.empty_strided(x.shape, strides, dtype=x.dtype, device=x.device)
     last = torch.empty_strided(x.shape[1:], strides[1:], dtype=state_dtype(x.dtype), device=x.device)
     return output, last
+
+
+def fake_gradients(x: Tensor, state: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Return tensors like the gradients of input and state; an empty one for no state."""
+    of_x, of_state = fake_outputs(x)
+    return of_x, of_state if state is not None else of_state.new_empty(0)
 
 
 def differentiable_once(backward: Any) -> None:

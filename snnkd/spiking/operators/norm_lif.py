@@ -19,9 +19,9 @@ import torch
 from torch import Tensor
 
 from snnkd.spiking import backends
-from snnkd.spiking.backends.kernels import Neuron, Want
+from snnkd.spiking.backends.kernels import Neuron, Want, state_dtype
 from snnkd.spiking.layout import dense_strides
-from snnkd.spiking.operators.memory import Memory, differentiable_once, fake_outputs, operator, state_dtype
+from snnkd.spiking.operators.memory import Memory, differentiable_once, fake_gradients, fake_outputs, operator
 
 
 @operator("norm_lif")
@@ -114,7 +114,7 @@ def _(
     detach_reset: Any, want_beta: bool, want_threshold: bool,
 ) -> tuple[Tensor, ...]:  # fmt: skip
     return (
-        *fake_outputs(x),
+        *fake_gradients(x, state),
         torch.empty_like(beta) if want_beta else beta.new_empty(0),
         torch.empty_like(threshold) if want_threshold else beta.new_empty(0),
         torch.empty_like(weight),

@@ -13,7 +13,7 @@ from torch import Tensor
 from snnkd.spiking import backends
 from snnkd.spiking.backends.kernels import Neuron
 from snnkd.spiking.layout import dense_strides
-from snnkd.spiking.operators.memory import Memory, differentiable_once, fake_outputs, operator
+from snnkd.spiking.operators.memory import Memory, differentiable_once, fake_gradients, fake_outputs, operator
 
 
 @operator("lif_two_bit")
@@ -51,8 +51,11 @@ def lif_two_bit_backward(
     """Gradients of an input of ``shape``, ``strides`` and ``dtype``, and of the state."""
     m = Memory(shape, strides, dtype, state, beta, threshold)
     grads = m.flat_grads(grad_spikes, grad_state)
+    neurons = torch.Size(shape[1:]).numel()
     neuron = Neuron("rectangle", width, reset, reset_delay)
-    x, before = backends.fused(bits.device).backward_two_bit(*grads, bits, m.state, m.parameters, neuron, dtype)
+    x, before = backends.fused(bits.device).backward_two_bit(
+        *grads, bits, m.state, m.parameters, neuron, neurons, dtype
+    )
     return m.steps(x), m.step(before)
 
 
@@ -61,7 +64,7 @@ def _(
     grad_spikes: Any, grad_state: Any, bits: Tensor, state: Any, beta: Any, threshold: Any,
     width: Any, reset: Any, reset_delay: Any, shape: list[int], strides: list[int], dtype: torch.dtype,
 ) -> tuple[Tensor, Tensor]:  # fmt: skip
-    return fake_outputs(torch.empty_strided(shape, strides, dtype=dtype, device=bits.device))
+    return fake_gradients(torch.empty_strided(shape, strides, dtype=dtype, device=bits.device), state)
 
 
 def _save_bits(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor, Tensor]) -> None:

@@ -16,7 +16,7 @@ from snnkd.spiking.backends.cpu import channels as channel_kernels
 from snnkd.spiking.backends.cpu import neuron as kernels
 from snnkd.spiking.backends.cpu import steps, surrogates, team
 from snnkd.spiking.backends.cpu import words as w
-from snnkd.spiking.backends.kernels import Gradients, Neuron, Parameters, Want, not_finite
+from snnkd.spiking.backends.kernels import Gradients, Neuron, Parameters, Want, not_finite, state_dtype
 
 # A bfloat16 goes through NumPy as the 16 bits that it is.
 DTYPES = {
@@ -28,6 +28,10 @@ DTYPES = {
 
 _CACHE = 1 << 19
 """Bytes of membranes that a tile may hold in backward: well inside a core's second-level cache."""
+
+
+def _address(values: Tensor | None) -> int:
+    return 0 if values is None else values.data_ptr()
 
 
 def _form(parameters: Parameters) -> type:
@@ -47,8 +51,7 @@ def _arguments(x: Tensor, parameters: Parameters, neuron: Neuron, packed: int = 
     if neuron.fires:
         f[w.C_SUBTRACT], f[w.C_ZERO] = neuron.reset == "subtract", neuron.reset == "zero"
         f[w.C_ATTACHED] = not neuron.detach_reset
-    widest = steps.WIDTH if _form(parameters) is steps.Uniform else steps.WIDTH // 2
-    _split(a, x.shape[0], -(-x.shape[1] // packed), widest)
+    _split(a, x.shape[0], -(-x.shape[1] // packed))
     for word, value in (
         (w.X, x),
         (w.BETA, parameters.beta),
@@ -57,30 +60,30 @@ def _arguments(x: Tensor, parameters: Parameters, neuron: Neuron, packed: int = 
         (w.SCALE, parameters.scale),
         (w.BIAS, parameters.bias),
     ):
-        a[word] = 0 if value is None else value.data_ptr()
+        a[word] = _address(value)
     return a
 
 
-def _split(a: np.ndarray, time: int, neurons: int, widest: int) -> None:
+def _split(a: np.ndarray, time: int, neurons: int) -> None:
     """Choose the tiles: wide rows, membranes within the cache, work for all threads, whole cache lines."""
     threads = torch.get_num_threads()
-    tile = min(widest, _CACHE // (4 * max(time, 1)), -(-neurons // (2 * threads)))
+    tile = min(steps.WIDTH, _CACHE // (4 * max(time, 1)), -(-neurons // (2 * threads)))
     # A multiple of the channels, where they are the last axis, lets tiles share what is per channel.
     unit = math.lcm(64, int(a[w.CHANNELS])) if a[w.INNER] == 1 else 64
-    a[w.TILE] = tile // unit * unit if tile >= unit and unit <= widest else max(64, tile // 64 * 64)
+    a[w.TILE] = tile // unit * unit if tile >= unit and unit <= steps.WIDTH else max(64, tile // 64 * 64)
     # Neighbouring tiles on one thread, so that what its core fetches ahead of need is its own.
     a[w.CHUNK] = a[w.TILE] * max(1, neurons // (a[w.TILE] * 4 * threads))
 
 
-def forward(x: Tensor, state: Tensor, parameters: Parameters, neuron: Neuron) -> tuple[Tensor, Tensor]:
+def forward(x: Tensor, state: Tensor | None, parameters: Parameters, neuron: Neuron) -> tuple[Tensor, Tensor]:
     """Spikes (or membranes) and the last state.
 
     Raises:
         ValueError: a NaN or infinite value came in, or the membrane grew beyond its dtype.
     """
-    spikes, last = torch.empty_like(x), torch.empty_like(state)
+    spikes, last = torch.empty_like(x), torch.empty(x.shape[1], dtype=state_dtype(x.dtype))
     a = _arguments(x, parameters, neuron)
-    a[w.OUT], a[w.STATE], a[w.STATE_OUT] = spikes.data_ptr(), state.data_ptr(), last.data_ptr()
+    a[w.OUT], a[w.STATE], a[w.STATE_OUT] = spikes.data_ptr(), _address(state), last.data_ptr()
     team.run(kernels.forward(_form(parameters), *DTYPES[x.dtype]), a, x.numel())
     if a[w.NOT_FINITE]:
         # A value that is not finite never leaves the membrane again, so that the last state tells of every step.
@@ -88,17 +91,19 @@ def forward(x: Tensor, state: Tensor, parameters: Parameters, neuron: Neuron) ->
     return spikes, last
 
 
-def _blame(x: Tensor, state: Tensor, parameters: Parameters) -> str:
+def _blame(x: Tensor, state: Tensor | None, parameters: Parameters) -> str:
     named = {name: value for name, value in parameters._asdict().items() if isinstance(value, Tensor)}
     return not_finite(x=x, state=state, **named)
 
 
-def forward_two_bit(x: Tensor, state: Tensor, parameters: Parameters, neuron: Neuron) -> tuple[Tensor, Tensor, Tensor]:
+def forward_two_bit(
+    x: Tensor, state: Tensor | None, parameters: Parameters, neuron: Neuron
+) -> tuple[Tensor, Tensor, Tensor]:
     """As :func:`forward`, with the bits that :func:`backward_two_bit` needs."""
-    spikes, last = torch.empty_like(x), torch.empty_like(state)
+    spikes, last = torch.empty_like(x), torch.empty(x.shape[1], dtype=state_dtype(x.dtype))
     bits = torch.empty(x.shape[0], -(-x.shape[1] // 4), dtype=torch.uint8)
     a = _arguments(x, parameters, neuron, packed=4)
-    a[w.OUT], a[w.STATE], a[w.STATE_OUT] = spikes.data_ptr(), state.data_ptr(), last.data_ptr()
+    a[w.OUT], a[w.STATE], a[w.STATE_OUT] = spikes.data_ptr(), _address(state), last.data_ptr()
     a[w.BITS] = bits.data_ptr()
     team.run(bit_kernels.forward(_form(parameters), *DTYPES[x.dtype]), a, x.numel())
     if a[w.NOT_FINITE]:
@@ -110,53 +115,45 @@ def backward(
     grad_spikes: Tensor | None,
     grad_state: Tensor | None,
     x: Tensor,
-    state: Tensor,
+    state: Tensor | None,
     parameters: Parameters,
     neuron: Neuron,
     want: Want,
 ) -> Gradients:
     """Gradients of :func:`forward`, from its input alone."""
     a = _arguments(x, parameters, neuron)
-    grad_x, grad_state_in = torch.empty_like(x), torch.empty_like(state)
-    a[w.LEARN_NEURON], a[w.LEARN_AFFINE] = want.beta or want.threshold, want.affine
+    grad_x, grad_state_in = torch.empty_like(x), None if state is None else torch.empty_like(state)
+    of_neuron, of_affine = want.beta or want.threshold, want.affine
+    a[w.LEARN_NEURON], a[w.LEARN_AFFINE], a[w.SCALED] = of_neuron, of_affine, not want.current
     # A row for each chunk, added in their order: the result does not depend on which thread was first.
-    channels = int(a[w.CHANNELS])
-    totals = torch.zeros(-(-x.shape[1] // int(a[w.CHUNK])), 4, channels, dtype=torch.float64)
-    a[w.TOTALS] = totals.data_ptr()
-    a[w.SCALED] = not want.current
-    a[w.STATE], a[w.GRAD_X], a[w.GRAD_STATE_IN] = state.data_ptr(), grad_x.data_ptr(), grad_state_in.data_ptr()
-    for present, word, value in (w.HAS_GRAD, w.GRAD, grad_spikes), (w.HAS_GRAD_STATE, w.GRAD_STATE, grad_state):
-        a[present], a[word] = (0, 0) if value is None else (1, value.data_ptr())
+    chunks = -(-x.shape[1] // int(a[w.CHUNK])) if of_neuron or of_affine else 0
+    totals = torch.zeros(chunks, 4, int(a[w.CHANNELS]), dtype=torch.float64)
+    a[w.X], a[w.STATE], a[w.GRAD_X], a[w.TOTALS] = x.data_ptr(), _address(state), grad_x.data_ptr(), totals.data_ptr()
+    a[w.GRAD], a[w.GRAD_STATE], a[w.GRAD_STATE_IN] = map(_address, (grad_spikes, grad_state, grad_state_in))
     surrogate = surrogates.BY_NAME[neuron.surrogate] if neuron.fires else surrogates.Integrator
     team.run(kernels.backward(_form(parameters), surrogate, *DTYPES[x.dtype]), a, x.numel())
-    beta, threshold, scale, bias = totals.sum(0).to(state.dtype)
-    neuron_learns, affine = want.beta or want.threshold, want.affine
-    return Gradients(
-        grad_x,
-        grad_state_in,
-        beta if neuron_learns else None,
-        threshold if neuron_learns else None,
-        scale if affine else None,
-        bias if affine else None,
-    )
+    found = totals.sum(0).to(state_dtype(x.dtype)) if chunks else None
+    wanted = (of_neuron, of_neuron, of_affine, of_affine)
+    sums = (found[k] if found is not None and is_wanted else None for k, is_wanted in enumerate(wanted))
+    return Gradients(grad_x, grad_state_in, *sums)
 
 
 def backward_two_bit(
     grad_spikes: Tensor | None,
     grad_state: Tensor | None,
     bits: Tensor,
-    state: Tensor,
+    state: Tensor | None,
     parameters: Parameters,
     neuron: Neuron,
+    neurons: int,
     dtype: torch.dtype,
-) -> tuple[Tensor, Tensor]:
+) -> tuple[Tensor, Tensor | None]:
     """Gradients of input and state for the rectangular surrogate with a detached reset."""
-    grad_x, grad_state_in = torch.empty(len(bits), len(state), dtype=dtype), torch.empty_like(state)
+    grad_x = torch.empty(len(bits), neurons, dtype=dtype)
+    grad_state_in = None if state is None else torch.empty_like(state)
     a = _arguments(grad_x, parameters, neuron, packed=4)
-    a[w.BITS], a[w.STATE] = bits.data_ptr(), state.data_ptr()
-    a[w.GRAD_X], a[w.GRAD_STATE_IN] = grad_x.data_ptr(), grad_state_in.data_ptr()
-    for present, word, value in (w.HAS_GRAD, w.GRAD, grad_spikes), (w.HAS_GRAD_STATE, w.GRAD_STATE, grad_state):
-        a[present], a[word] = (0, 0) if value is None else (1, value.data_ptr())
+    a[w.BITS], a[w.STATE], a[w.GRAD_X] = bits.data_ptr(), _address(state), grad_x.data_ptr()
+    a[w.GRAD], a[w.GRAD_STATE], a[w.GRAD_STATE_IN] = map(_address, (grad_spikes, grad_state, grad_state_in))
     team.run(bit_kernels.backward(_form(parameters), *DTYPES[dtype]), a, grad_x.numel())
     return grad_x, grad_state_in
 
@@ -184,19 +181,19 @@ def _run_packing(x: Tensor, bits: Tensor, back: bool) -> np.ndarray:
     a = np.zeros(w.WORDS, np.int64)
     a[w.NEURONS], a[w.CHANNELS], a[w.INNER] = len(x), 1, 1
     a[w.X], a[w.BITS] = x.data_ptr(), bits.data_ptr()
-    _split(a, 1, len(bits), steps.WIDTH)
+    _split(a, 1, len(bits))
     team.run(bit_kernels.packing(*DTYPES[x.dtype], back), a, len(x))
     return a
 
 
 def moments(x: Tensor, channels: int, inner: int) -> tuple[Tensor, Tensor]:
     """Mean and (biased) variance of each channel of ``x (T, M)``, ``(C,)`` in the state's dtype."""
-    real = torch.float64 if x.dtype == torch.float64 else torch.float32
+    real = state_dtype(x.dtype)
     pivot = x[0, : channels * inner : inner].to(real).contiguous()
     a = np.zeros(w.WORDS, np.int64)
     a[w.STEPS], a[w.NEURONS] = x.shape
     a[w.INNER], a[w.CHANNELS] = inner, channels
-    _split(a, x.shape[0], x.shape[1], steps.WIDTH)
+    _split(a, x.shape[0], x.shape[1])
     totals = torch.zeros(-(-x.shape[1] // int(a[w.CHUNK])), 2, channels, dtype=torch.float64)
     a[w.X], a[w.MEAN], a[w.TOTALS] = x.data_ptr(), pivot.data_ptr(), totals.data_ptr()
     team.run(channel_kernels.moments(*DTYPES[x.dtype]), a, x.numel())
@@ -209,7 +206,7 @@ def scaled_sum_(grad: Tensor, x: Tensor, factor: Tensor, slope: Tensor, offset: 
     a = np.zeros(w.WORDS, np.int64)
     a[w.STEPS], a[w.NEURONS] = x.shape
     a[w.INNER], a[w.CHANNELS] = inner, len(factor)
-    _split(a, x.shape[0], x.shape[1], steps.WIDTH)
+    _split(a, x.shape[0], x.shape[1])
     a[w.X], a[w.GRAD] = x.data_ptr(), grad.data_ptr()
     a[w.BETA], a[w.THRESHOLD], a[w.MEAN] = factor.data_ptr(), slope.data_ptr(), offset.data_ptr()
     team.run(channel_kernels.scaled_sums(*DTYPES[x.dtype]), a, x.numel())

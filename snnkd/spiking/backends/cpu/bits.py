@@ -13,7 +13,7 @@ from numba import carray, uint8
 
 from snnkd.spiking.backends.cpu import steps
 from snnkd.spiking.backends.cpu import words as w
-from snnkd.spiking.backends.cpu.neuron import array, leave, next_chunk, spread_parameters
+from snnkd.spiking.backends.cpu.neuron import array, enter, leave, next_chunk, spread_parameters
 from snnkd.spiking.backends.cpu.scalars import load, store
 from snnkd.spiking.backends.cpu.words import SOURCES, WORDS, compiled, kernel
 
@@ -33,7 +33,7 @@ def forward(form: Any, real: Any, element: Any) -> Any:
         Q = (M + 3) // 4
         x, out = array(a[w.X], T * M, element(1)), array(a[w.OUT], T * M, element(1))
         bits = array(a[w.BITS], T * Q, uint8(1))
-        state, state_out = array(a[w.STATE], M, one), array(a[w.STATE_OUT], M, one)
+        state_out = array(a[w.STATE_OUT], M, one)
         beta, theta = array(a[w.BETA], 1, one)[0], array(a[w.THRESHOLD], 1, one)[0]
         p = form(one, real(0), beta, theta, real(f[w.C_SUBTRACT]), real(f[w.C_ZERO]), real(0))
         width = real(f[w.SURROGATE_WIDTH])
@@ -48,7 +48,7 @@ def forward(form: Any, real: Any, element: Any) -> Any:
                     first = plane * Q + start
                     n = max(0, min(bytes_, M - first))
                     spread_parameters(S, a, first, n, one, per_channel, False)
-                    S[steps.V : steps.V + n] = state[first : first + n]
+                    enter(S, steps.V, a[w.STATE], first, n, M, one)
                     for t in range(T):
                         lo, B = t * M + first, bits[t * Q + start : t * Q + start + n]
                         steps.forward_bits(
@@ -93,19 +93,18 @@ def backward(form: Any, real: Any, element: Any) -> Any:
                     first = plane * Q + start
                     n = max(0, min(bytes_, M - first))
                     spread_parameters(S, a, first, n, one, per_channel, False)
-                    if a[w.HAS_GRAD_STATE]:
-                        S[steps.GRAD_V : steps.GRAD_V + n] = array(a[w.GRAD_STATE], M, one)[first : first + n]
-                    else:
-                        S[steps.GRAD_V : steps.GRAD_V + n] = real(0)
+                    enter(S, steps.GRAD_V, a[w.GRAD_STATE], first, n, M, one)
                     for t in range(T - 1, -1, -1):
                         lo, B = t * M + first, bits[t * Q + start : t * Q + start + n]
-                        g = grad[lo : lo + n] if a[w.HAS_GRAD] else silence
+                        g = grad[lo : lo + n] if a[w.GRAD] != 0 else silence
                         steps.backward_bits(
                             last if t == T - 1 else now, S, B, g, grad_x[lo : lo + n], n, uint8(2 * plane)
                         )
-                    if a[w.DELAYED] and T > 0:
-                        steps.keep_unreset(now, S, array(a[w.STATE], M, one)[first : first + n], n)
-                    array(a[w.GRAD_STATE_IN], M, one)[first : first + n] = S[steps.GRAD_V : steps.GRAD_V + n]
+                    if a[w.GRAD_STATE_IN] != 0:
+                        if a[w.DELAYED] and T > 0:
+                            enter(S, steps.V, a[w.STATE], first, n, M, one)
+                            steps.keep_unreset(now, S, n)
+                        array(a[w.GRAD_STATE_IN], M, one)[first : first + n] = S[steps.GRAD_V : steps.GRAD_V + n]
             _, begin, end = next_chunk(arguments, a, Q)
 
     return run

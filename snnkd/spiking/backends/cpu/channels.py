@@ -13,7 +13,7 @@ from numba import carray
 from snnkd.spiking.backends.cpu import steps
 from snnkd.spiking.backends.cpu import words as w
 from snnkd.spiking.backends.cpu.neuron import array, gather, next_chunk, repeats, spread
-from snnkd.spiking.backends.cpu.scalars import load, store
+from snnkd.spiking.backends.cpu.scalars import fetch, load, store
 from snnkd.spiking.backends.cpu.words import SOURCES, WORDS, compiled, kernel
 
 # A tile's quantities, in the places that the neuron's have there.
@@ -53,6 +53,8 @@ def moments(real: Any, element: Any) -> Any:
                     spread(S, PIVOT, pivot, start, n, inner)
                     known = repeats(a) and n == tile
                 for t in range(T):
+                    if t + 1 < T:
+                        fetch(a[w.X] + ((t + 1) * M + start) * x.itemsize, n * x.itemsize)
                     accumulate(S, x[t * M + start : t * M + start + n], n)
                 if not (repeats(a) and start + tile < end):
                     row = number * 2 * channels
@@ -96,6 +98,9 @@ def scaled_sums(real: Any, element: Any) -> Any:
                     known = repeats(a) and n == a[w.TILE]
                 for t in range(T):
                     lo = t * M + start
+                    if t + 1 < T:
+                        fetch(a[w.X] + (lo + M) * x.itemsize, n * x.itemsize)
+                        fetch(a[w.GRAD] + (lo + M) * x.itemsize, n * x.itemsize)
                     scaled_sum(S, x[lo : lo + n], grad[lo : lo + n], n)
             _, begin, end = next_chunk(arguments, a, M)
 

@@ -13,7 +13,7 @@ from numba import carray
 
 from snnkd.spiking.backends.cpu import steps
 from snnkd.spiking.backends.cpu import words as w
-from snnkd.spiking.backends.cpu.scalars import next_index, pointer
+from snnkd.spiking.backends.cpu.scalars import fetch, next_index, pointer
 from snnkd.spiking.backends.cpu.surrogates import Integrator
 from snnkd.spiking.backends.cpu.words import SOURCES, WORDS, compiled, kernel, summing
 
@@ -108,6 +108,15 @@ def add(values):
     return total
 
 
+@compiled
+def enter(S, quantity, address, start, n, total, one):
+    """Read one quantity of the tile from ``total`` neurons' values; zeros where there are none (address 0)."""
+    if address != 0:
+        S[quantity : quantity + n] = array(address, total, one)[start : start + n]
+    else:
+        S[quantity : quantity + n] = 0
+
+
 @cache
 def forward(form: Any, real: Any, element: Any) -> Any:
     """Compile the forward kernel for a form of parameters (a class of ``steps``) and the types of state and input."""
@@ -122,7 +131,7 @@ def forward(form: Any, real: Any, element: Any) -> Any:
         one = real(1)
         T, M = a[w.STEPS], a[w.NEURONS]
         x, out = array(a[w.X], T * M, element(1)), array(a[w.OUT], T * M, element(1))
-        state, state_out = array(a[w.STATE], M, one), array(a[w.STATE_OUT], M, one)
+        state_out = array(a[w.STATE_OUT], M, one)
         p = form(
             one,
             real(0),
@@ -141,9 +150,11 @@ def forward(form: Any, real: Any, element: Any) -> Any:
                 if not known:
                     spread_parameters(S, a, start, n, one, per_channel, affine)
                     known = repeats(a) and n == a[w.TILE]
-                S[steps.V : steps.V + n] = state[start : start + n]
+                enter(S, steps.V, a[w.STATE], start, n, M, one)
                 for t in range(T):
                     lo = t * M + start
+                    if t + 1 < T:
+                        fetch(a[w.X] + (lo + M) * x.itemsize, n * x.itemsize)
                     if a[w.DELAYED]:
                         steps.forward_delayed(p, S, x[lo : lo + n], out[lo : lo + n], n)
                     else:
@@ -155,15 +166,14 @@ def forward(form: Any, real: Any, element: Any) -> Any:
     return run
 
 
-@compiled
+@summing
 def leave(S, state, n):
-    """Write the tile's last membranes; whether one of them is not finite."""
-    bad = 0
+    """Write the tile's last membranes; whether one of them is not finite, which 0 times it tells."""
+    total = S[0] * 0
     for j in range(n):
-        v = S[steps.V + j]
-        state[j] = v
-        bad |= not abs(v) < np.inf
-    return bad != 0
+        state[j] = S[steps.V + j]
+        total += S[steps.V + j] * 0
+    return total != 0
 
 
 @cache
@@ -201,7 +211,7 @@ def backward(form: Any, surrogate: Any, real: Any, element: Any) -> Any:
         S = np.empty(steps.QUANTITIES * steps.WIDTH, real)
         H = np.empty((T + 1 if recomputed else 1, tile), real)
         silence = np.zeros(tile, element)
-        channels = a[w.CHANNELS]
+        channels, size = a[w.CHANNELS], x.itemsize
         chunks = (M + a[w.CHUNK] - 1) // a[w.CHUNK]
         totals = array(a[w.TOTALS], chunks * 4 * channels, 1.0)
         for k in range(4):
@@ -214,24 +224,25 @@ def backward(form: Any, surrogate: Any, real: Any, element: Any) -> Any:
                 if not known:
                     spread_parameters(S, a, start, n, one, per_channel, affine)
                     known = repeats(a) and n == tile
-                S[steps.V : steps.V + n] = array(a[w.STATE], M, one)[start : start + n]
+                enter(S, steps.V, a[w.STATE], start, n, M, one)
                 H[0, :n] = S[steps.V : steps.V + n]
                 if recomputed:
                     for t in range(T):
                         lo = t * M + start
+                        if t + 1 < T:
+                            fetch(a[w.X] + (lo + M) * size, n * size)
                         if a[w.DELAYED]:
                             steps.recompute_delayed(p, S, x[lo : lo + n], H[t + 1], n)
                         else:
                             steps.recompute(p, S, x[lo : lo + n], H[t + 1], n)
                 S[steps.GRAD_R : steps.GRAD_R + n] = real(0)
-                if a[w.HAS_GRAD_STATE]:
-                    S[steps.GRAD_V : steps.GRAD_V + n] = array(a[w.GRAD_STATE], M, one)[start : start + n]
-                else:
-                    S[steps.GRAD_V : steps.GRAD_V + n] = real(0)
+                enter(S, steps.GRAD_V, a[w.GRAD_STATE], start, n, M, one)
                 for t in range(T - 1, -1, -1):
                     lo = t * M + start
                     h, before = H[t + 1 if recomputed else 0], H[t if recomputed else 0]
-                    grad_t = grad[lo : lo + n] if a[w.HAS_GRAD] else silence
+                    grad_t = grad[lo : lo + n] if a[w.GRAD] != 0 else silence
+                    if t > 0 and a[w.GRAD] != 0:
+                        fetch(a[w.GRAD] + (lo - M) * size, n * size)
                     if a[w.DELAYED]:
                         steps.backward_delayed(p, S, h, before, grad_t, grad_x[lo : lo + n], n, g, learned)
                         if learn_neuron:
@@ -244,7 +255,8 @@ def backward(form: Any, surrogate: Any, real: Any, element: Any) -> Any:
                         steps.learn_affine(p, S, x[lo : lo + n], n)
                 if a[w.DELAYED]:
                     steps.through_first_reset(p, S, H[0], n, g)
-                array(a[w.GRAD_STATE_IN], M, one)[start : start + n] = S[steps.GRAD_V : steps.GRAD_V + n]
+                if a[w.GRAD_STATE_IN] != 0:
+                    array(a[w.GRAD_STATE_IN], M, one)[start : start + n] = S[steps.GRAD_V : steps.GRAD_V + n]
                 # The sums of tiles that repeat wait for the chunk's last one.
                 if learned and not (repeats(a) and start + tile < end):
                     width = tile if repeats(a) else n

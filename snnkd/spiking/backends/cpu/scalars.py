@@ -1,9 +1,12 @@
 """What the CPU kernels need below NumPy: raw memory, an atomic counter, bfloat16, a vectorisable exponential."""
 
 import math
+from typing import Any
 
 import numpy as np
+from llvmlite import ir
 from numba import float32, int64, njit, types, uint16, uint32
+from numba.core import cgutils
 from numba.extending import intrinsic, overload
 
 inlined = njit(nogil=True, error_model="numpy", inline="always")
@@ -28,6 +31,29 @@ def next_index(typingctx, counter):
         return builder.atomic_rmw("add", builder.bitcast(args[0], word.as_pointer()), word(1), "monotonic")
 
     return int64(types.voidptr), emit
+
+
+@intrinsic
+def _prefetch(typingctx: Any, address: Any) -> Any:
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        byte, word = ir.IntType(8).as_pointer(), ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [byte, word, word, word])
+        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0i8")
+        # To read, to be kept in every cache, data.
+        builder.call(function, [builder.inttoptr(args[0], byte), word(0), word(3), word(1)])
+        return context.get_dummy_value()
+
+    return types.void(int64), emit
+
+
+@inlined
+def fetch(address, size):
+    """Ask for ``size`` bytes before they are needed.
+
+    A tile's row is short, and the next row is elsewhere: what a core fetches by itself stops at the end of a page.
+    """
+    for offset in range(0, size, 64):
+        _prefetch(address + offset)
 
 
 def _bitcast(source, target):

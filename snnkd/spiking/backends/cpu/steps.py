@@ -35,8 +35,8 @@ from snnkd.spiking.backends.cpu.scalars import load, store
 from snnkd.spiking.backends.cpu.surrogates import derivative
 from snnkd.spiking.backends.cpu.words import compiled
 
-WIDTH = 2048
-"""Neurons in a tile at most: rows of 8 KiB, over which a page of memory and its translation are used whole."""
+WIDTH = 1024
+"""Neurons in a tile at most: what backward touches in a step then fits the first-level cache."""
 
 # Quantities of a tile, in units of WIDTH.
 V, BETA, THRESHOLD, MEAN, SCALE, BIAS, OUT = (k * WIDTH for k in range(7))
@@ -251,7 +251,7 @@ def through_first_reset(p, S, start, n, surrogate):
 
 
 @compiled
-def keep_unreset(p, S, start, n):
-    # What a delayed `zero` reset of the state leaves of the gradient.
+def keep_unreset(p, S, n):
+    # What a delayed `zero` reset of the state, here in V, leaves of the gradient.
     for j in range(n):
-        S[GRAD_V + j] *= p.one - p.c_z * (p.one if start[j] > threshold_at(p, S, j) else p.zero)
+        S[GRAD_V + j] *= p.one - p.c_z * (p.one if S[V + j] > threshold_at(p, S, j) else p.zero)

@@ -134,19 +134,20 @@ def backward(
     grad_spikes: Tensor | None,
     grad_state: Tensor | None,
     x: Tensor,
-    state: Tensor,
+    state: Tensor | None,
     parameters: Parameters,
     neuron: Neuron,
     want: Want,
 ) -> Gradients:
     """Gradients of ``x`` (or of the current), of the state, and of the parameters that are wanted."""
-    x, state = x.contiguous(), state.contiguous()
+    given = state is not None
+    x, state = x.contiguous(), launch.initial(state, x.shape[1], x, x.dtype)
     steps, neurons = x.shape
     per_neuron = [torch.empty_like(state) if wanted else None for wanted in (want.beta, want.threshold)]
     per_neuron += [torch.empty_like(state) if want.affine and parameters.scale is not None else None for _ in range(2)]
     gradients = Gradients(torch.empty_like(x), torch.empty_like(state), *per_neuron)
     if neurons == 0:
-        return per_channel(gradients, parameters)
+        return per_channel(gradients, parameters, given)
     length = launch.segment(steps)
     segments = triton.cdiv(steps, length)
     recompute = neuron.fires or want.beta
@@ -188,10 +189,10 @@ def backward(
             maxnreg=128 if length > 8 else None,
             enable_fp_fusion=False,
         )
-    return per_channel(gradients, parameters)
+    return per_channel(gradients, parameters, given)
 
 
-def per_channel(gradients: Gradients, parameters: Parameters) -> Gradients:
+def per_channel(gradients: Gradients, parameters: Parameters, state_given: bool) -> Gradients:
     """Sum what the kernel gives per neuron over the neurons of each channel."""
 
     def total(values: Tensor | None) -> Tensor | None:
@@ -199,4 +200,6 @@ def per_channel(gradients: Gradients, parameters: Parameters) -> Gradients:
         inner = parameters.inner if channels > 1 else 1
         return None if values is None else values.view(-1, channels, inner).sum((0, 2))
 
-    return Gradients(gradients.x, gradients.state, *(total(values) for values in gradients[2:]))
+    return Gradients(
+        gradients.x, gradients.state if state_given else None, *(total(values) for values in gradients[2:])
+    )

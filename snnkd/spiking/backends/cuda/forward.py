@@ -67,9 +67,9 @@ def forward_kernel(
     tl.store(state_out + lane, v, mask=inside)
 
 
-def forward(x: Tensor, state: Tensor, parameters: Parameters, neuron: Neuron) -> tuple[Tensor, Tensor]:
+def forward(x: Tensor, state: Tensor | None, parameters: Parameters, neuron: Neuron) -> tuple[Tensor, Tensor]:
     """Spikes ``(T, M)`` (the membranes, for the integrator) and the state after the last step ``(M,)``."""
-    x, state = x.contiguous(), state.contiguous()
+    x, state = x.contiguous(), launch.initial(state, x.shape[1], x, x.dtype)
     spikes, state_out = torch.empty_like(x), torch.empty_like(state)
     steps, neurons = x.shape
     if neurons == 0:

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from snnkd.spiking.backends.kernels import Neuron, Parameters
+from snnkd.spiking.backends.kernels import Neuron, Parameters, state_dtype
 
 PROGRAMS = 264
 """Programs that a launch should have at least: two for each of the 132 multiprocessors of the largest chip in view."""
@@ -43,6 +43,13 @@ def segment(steps: int) -> int:
 def on(tensor: Tensor) -> contextlib.AbstractContextManager[Any]:
     """Make the tensor's GPU the current one, where it is on one: Triton launches on the current device."""
     return torch.cuda.device(tensor.device) if tensor.is_cuda else contextlib.nullcontext()
+
+
+def initial(state: Tensor | None, neurons: int, like: Tensor, dtype: torch.dtype) -> Tensor:
+    """The state in memory order; zeros for none, which cost a step's writing and reading."""
+    if state is None:
+        return torch.zeros(neurons, dtype=state_dtype(dtype), device=like.device)
+    return state.contiguous()
 
 
 def kind(neuron: Neuron) -> str:

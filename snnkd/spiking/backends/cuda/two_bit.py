@@ -161,9 +161,11 @@ def backward_kernel(
         tl.store(grad_state + i * Q + lane, gv[i], mask=(lane < Q) & (lane + i * Q < M))
 
 
-def forward_two_bit(x: Tensor, state: Tensor, parameters: Parameters, neuron: Neuron) -> tuple[Tensor, Tensor, Tensor]:
+def forward_two_bit(
+    x: Tensor, state: Tensor | None, parameters: Parameters, neuron: Neuron
+) -> tuple[Tensor, Tensor, Tensor]:
     """As :func:`~snnkd.spiking.backends.cuda.forward.forward`, and the bits ``(T, ceil(M / 4))``."""
-    x, state = x.contiguous(), state.contiguous()
+    x, state = x.contiguous(), launch.initial(state, x.shape[1], x, x.dtype)
     steps, neurons = x.shape
     quarter = triton.cdiv(neurons, 4)
     spikes, state_out = torch.empty_like(x), torch.empty_like(state)
@@ -201,19 +203,20 @@ def backward_two_bit(
     grad_spikes: Tensor | None,
     grad_state: Tensor | None,
     bits: Tensor,
-    state: Tensor,
+    state: Tensor | None,
     parameters: Parameters,
     neuron: Neuron,
+    neurons: int,
     dtype: torch.dtype,
-) -> tuple[Tensor, Tensor]:
+) -> tuple[Tensor, Tensor | None]:
     """Gradients of ``x``, which had ``dtype``, and of the state."""
-    steps, neurons = bits.shape[0], state.numel()
+    steps, given = bits.shape[0], state is not None
     quarter = bits.shape[1]
-    state = state.contiguous()
+    state = launch.initial(state, neurons, bits, dtype)
     grad_x = state.new_empty(steps, neurons, dtype=dtype)
     grad_in = torch.empty_like(state)
     if neurons == 0:
-        return grad_x, grad_in
+        return grad_x, grad_in if given else None
     block, warps = launch.program(quarter, 16 // state.element_size(), aligned=neurons % 64 == 0)
     with launch.on(state):
         backward_kernel[(triton.cdiv(quarter, block),)](
@@ -239,4 +242,4 @@ def backward_two_bit(
             num_warps=warps,
             enable_fp_fusion=False,
         )
-    return grad_x, grad_in
+    return grad_x, grad_in if given else None
