@@ -46,6 +46,18 @@ def _prefetch(typingctx: Any, address: Any) -> Any:
     return types.void(int64), emit
 
 
+@intrinsic
+def widest_vectors(typingctx):
+    """Let LLVM use the widest vectors that the processor has in the function that calls this."""
+
+    def emit(context, builder, signature, args):
+        # llvmlite knows no attributes but those of its own list, and writes out what is in the set.
+        set.add(builder.function.attributes, '"prefer-vector-width"="512"')
+        return context.get_dummy_value()
+
+    return types.void(), emit
+
+
 @inlined
 def fetch(address, size):
     """Ask for ``size`` bytes before they are needed.

@@ -31,7 +31,7 @@ from typing import Any, NamedTuple
 from numba import uint8
 from numba.extending import overload
 
-from snnkd.spiking.backends.cpu.scalars import load, store
+from snnkd.spiking.backends.cpu.scalars import load, store, widest_vectors
 from snnkd.spiking.backends.cpu.surrogates import derivative
 from snnkd.spiking.backends.cpu.words import compiled
 
@@ -121,6 +121,7 @@ def _outward(p, S, j, grad):
 
 @compiled
 def forward(p, S, x, out, n, fires):
+    widest_vectors()
     for j in range(n):
         th = threshold_at(p, S, j)
         h = beta_at(p, S, j) * S[V + j] + current(p, S, j, x[j])
@@ -131,6 +132,7 @@ def forward(p, S, x, out, n, fires):
 
 @compiled
 def forward_delayed(p, S, x, out, n):
+    widest_vectors()
     for j in range(n):
         th = threshold_at(p, S, j)
         v = S[V + j]
@@ -142,6 +144,7 @@ def forward_delayed(p, S, x, out, n):
 
 @compiled
 def recompute(p, S, x, H, n):
+    widest_vectors()
     for j in range(n):
         th = threshold_at(p, S, j)
         h = beta_at(p, S, j) * S[V + j] + current(p, S, j, x[j])
@@ -152,6 +155,7 @@ def recompute(p, S, x, H, n):
 
 @compiled
 def recompute_delayed(p, S, x, H, n):
+    widest_vectors()
     for j in range(n):
         th = threshold_at(p, S, j)
         v = S[V + j]
@@ -163,6 +167,7 @@ def recompute_delayed(p, S, x, H, n):
 
 @compiled
 def backward(p, S, H, grad, out, n, surrogate, learned):
+    widest_vectors()
     for j in range(n):
         th, h, g_v = threshold_at(p, S, j), H[j], S[GRAD_V + j]
         s = p.one if h > th else p.zero
@@ -177,6 +182,7 @@ def backward(p, S, H, grad, out, n, surrogate, learned):
 
 @compiled
 def backward_delayed(p, S, H, before, grad, out, n, surrogate, learned):
+    widest_vectors()
     for j in range(n):
         th, b, v = threshold_at(p, S, j), beta_at(p, S, j), before[j]
         kept = p.one - p.c_z * (p.one if v > th else p.zero)
@@ -193,6 +199,7 @@ def backward_delayed(p, S, H, before, grad, out, n, surrogate, learned):
 @compiled
 def learn(p, S, H, before, first, n):
     # After `backward` of the step. For subtract, the gradient of v is ḡ_h − ḡ_u.
+    widest_vectors()
     for j in range(n):
         th, g_h, g_u, v = threshold_at(p, S, j), S[GRAD_H + j], S[GRAD_U + j], before[j]
         r = p.one if v > th else p.zero
@@ -203,6 +210,7 @@ def learn(p, S, H, before, first, n):
 
 @compiled
 def learn_delayed(p, S, before, n):
+    widest_vectors()
     for j in range(n):
         th, g_h, v = threshold_at(p, S, j), S[GRAD_H + j], before[j]
         r = p.one if v > th else p.zero
@@ -212,6 +220,7 @@ def learn_delayed(p, S, before, n):
 
 @compiled
 def learn_affine(p, S, x, n):
+    widest_vectors()
     for j in range(n):
         S[GRAD_SCALE + j] += S[GRAD_H + j] * (load(x[j]) - S[MEAN + j])
         S[GRAD_BIAS + j] += S[GRAD_H + j]
@@ -219,6 +228,7 @@ def learn_affine(p, S, x, n):
 
 @compiled
 def forward_bits(p, S, x, out, B, n, delayed, width, shift):
+    widest_vectors()
     for j in range(n):
         th = threshold_at(p, S, j)
         v = S[V + j]
@@ -233,6 +243,7 @@ def forward_bits(p, S, x, out, B, n, delayed, width, shift):
 
 @compiled
 def backward_bits(p, S, B, grad, out, n, shift):
+    widest_vectors()
     for j in range(n):
         code, g_s = B[j] >> shift, load(grad[j])
         kept = p.one - p.c_z * (p.one if code & uint8(1) else p.zero)
@@ -244,6 +255,7 @@ def backward_bits(p, S, B, grad, out, n, shift):
 @compiled
 def through_first_reset(p, S, start, n, surrogate):
     # The delayed reset of the first step came from the state.
+    widest_vectors()
     for j in range(n):
         g_r = derivative(surrogate, start[j] - threshold_at(p, S, j)) * S[GRAD_R + j]
         S[GRAD_V + j] += g_r
@@ -253,5 +265,6 @@ def through_first_reset(p, S, start, n, surrogate):
 @compiled
 def keep_unreset(p, S, n):
     # What a delayed `zero` reset of the state, here in V, leaves of the gradient.
+    widest_vectors()
     for j in range(n):
         S[GRAD_V + j] *= p.one - p.c_z * (p.one if S[V + j] > threshold_at(p, S, j) else p.zero)
