@@ -7,6 +7,7 @@ import json
 import re
 import sys
 from pathlib import Path
+from typing import Any
 
 from snnkd.energy import joules_text
 
@@ -36,7 +37,47 @@ def demo() -> str:
     return "\n".join(lines)
 
 
-BLOCKS = {"demo": demo}
+def spiking() -> str:
+    """The spiking core against its peers, on the CPU."""
+    result = json.loads((ROOT / "assets" / "results" / "spiking-cpu.json").read_text())
+    peers = {
+        "spikingjelly": "SpikingJelly",
+        "snntorch": "snnTorch",
+        "norse": "Norse",
+        "compiled_reference": "torch.compile",
+    }
+    cases: dict[tuple[str, str, str], dict[str, dict[str, Any]]] = {}
+    for row in result["rows"]:
+        # The peers as they come; the rows in which they keep freed memory as ours does are in the JSON.
+        if not (row["contender"] in peers and row["keeps_memory"]) or row["contender"] == "compiled_reference":
+            case = (row["case"], str(row["shape"]), row["dtype"])
+            cases.setdefault(case, {})[row["contender"]] = row
+    names = {"lif": "LIF", "linear": "Linear + LIF", "student": "student, training step", "norm": "batch norm + LIF"}
+    heads = ["", "shape", "dtype", "snnkd", "of the memory bound", *peers.values(), "BatchNorm2d, then LIF"]
+    lines = [f"| {' | '.join(heads)} |", f"|{' --- |' * len(heads)}"]
+    for (case, shape, dtype), rows in cases.items():
+        ours = rows["norm_lif" if case == "norm" else "snnkd"]
+
+        def times(name: str, rows: dict[str, dict[str, Any]] = rows, ours: dict[str, Any] = ours) -> str:
+            return f"{rows[name]['times']['median'] / ours['times']['median']:.1f}×" if name in rows else ""
+
+        bound = f"{ours['times_bound']:.1f}×" if "times_bound" in ours and case == "lif" else ""
+        lines.append(
+            f"| {names[case]} | {shape} | {dtype} | {ours['times']['median'] * 1e3:.1f} ms | {bound} | "
+            f"{' | '.join(times(name) for name in [*peers, 'norm_then_lif'])} |"
+        )
+    machine = result["machine"]
+    lines += [
+        "",
+        f"Forward and backward, {machine['cpu']}, {machine['threads']} threads, torch {machine['versions']['torch']}, "
+        f"SpikingJelly {machine['versions']['spikingjelly']}, snnTorch {machine['versions']['snntorch']}, "
+        f"Norse {machine['versions']['norse']}: medians of one run, the others as multiples of ours. The memory bound "
+        "copies and adds the tensors that must be read and written. On a GPU nothing was measured yet.",
+    ]
+    return "\n".join(lines)
+
+
+BLOCKS = {"demo": demo, "spiking": spiking}
 
 
 def render(text: str) -> str:

@@ -154,7 +154,7 @@ def linear_then(make: Callable[[str], Run], width: int, device: str) -> Run:
 
 
 class SteppedStudent(nn.Module):
-    """The student's layers stepped as snnTorch's documentation does: one time step through all layers, then the next."""
+    """The student's layers as snnTorch's documentation steps them: a time step through all layers, then the next."""
 
     def __init__(self, size: int) -> None:
         super().__init__()
