@@ -47,7 +47,7 @@ def jobs(device: str) -> list[dict[str, Any]]:
             for d in ("float32", "bfloat16")
         ),
     ]  # fmt: skip
-    return [{**case, "device": device, "seconds": 2.0} for case in cases]
+    return [{**case, "device": device, "seconds": 1.0} for case in cases]
 
 
 def measure(python: Path, job: dict[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The neuron as a pure function: ``(x, state) -> (spikes, state)``."""
 
 import math
+import numbers
 
 import torch
 from torch import Tensor
@@ -88,7 +89,7 @@ def li(
     r"""Leaky integrator, the readout that never fires: :math:`v[t] = \beta\, v[t-1] + x[t]`.
 
     Shapes, ``state``, ``backend`` and errors as in :func:`lif`. Returns the membrane at every step ``(T, ...)``
-    in the dtype of ``x``, and the last one in fp32.
+    in the dtype of ``x`` (beyond whose range they are infinite), and the last one in fp32.
     """
     state = checked_state(x, state)
     beta = parameter("beta", beta, x)
@@ -161,8 +162,12 @@ def norm_lif(
     beta = parameter("beta", beta, x)
     threshold = parameter("threshold", threshold, x)
     if choose(backend, x, isinstance(chosen, Surrogate)) == "reference":
+        refuse_not_finite(x, x=x)  # before it gets into the running statistics
+        images = x.flatten(0, 1)
+        # Of one image in channels-last, torch's gradient is wrong (2.13).
+        images = images.contiguous() if len(images) == 1 else images
         y = torch.nn.functional.batch_norm(
-            x.flatten(0, 1), running_mean, running_var, weight, bias, training, momentum, eps
+            images, running_mean, running_var, weight, bias, training, momentum, eps
         ).unflatten(0, x.shape[:2])
         return lif(y, beta, threshold, chosen, reset, reset_delay, detach_reset, state, "reference")
     assert isinstance(chosen, Surrogate)
@@ -205,9 +210,13 @@ def rest(x: Tensor, state: Tensor | None) -> Tensor:
 def parameter(name: str, value: float | Tensor, x: Tensor) -> Tensor:
     """Bring ``beta`` or ``threshold`` onto the device of ``x`` in the state's dtype, a scalar or ``(C,)``."""
     if not isinstance(value, Tensor):
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+        # While compiling, the number may be one that stands for many.
+        if not number or not (torch.compiler.is_compiling() or math.isfinite(value)):
             raise ValueError(f"{name} must be a finite number or a tensor, got {value!r}")
-        return torch.full((), value, dtype=state_dtype(x.dtype), device=x.device)
+        return torch.full((), float(value), dtype=state_dtype(x.dtype), device=x.device)
+    if not value.is_floating_point():
+        raise ValueError(f"{name} must be a floating-point tensor, got {value.dtype}")
     if value.device != x.device:
         raise ValueError(f"{name} is on {value.device} and x on {x.device}: move one of them")
     if value.ndim > 0 and (x.ndim < 3 or value.shape != x.shape[2:3]):

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from snnkd.spiking.backends import BACKENDS
 from snnkd.spiking.backends.kernels import RESETS
 from snnkd.spiking.functional import li, lif, norm_lif
 from snnkd.spiking.surrogate import SpikeFunction, Surrogate, resolve
@@ -17,17 +18,19 @@ class _Leaky(nn.Module):
 
     def __init__(self, beta: float, learn_beta: bool, channels: int | None, backend: str | None) -> None:
         super().__init__()
-        if not 0 < beta < 1:
-            raise ValueError(f"beta must lie between 0 and 1, got {beta}")
+        if not (0 < beta < 1 if learn_beta else 0 <= beta <= 1):
+            ends = ", both excluded as it is learned" if learn_beta else ""
+            raise ValueError(f"beta must lie between 0 and 1{ends}, got {beta}")
+        if backend not in (None, *BACKENDS):
+            raise ValueError(f"backend must be one of {', '.join(BACKENDS)} or None, got {backend!r}")
         shape = () if channels is None else (channels,)
         # Learned in logit space: the decay stays in (0, 1) whatever the optimiser does.
-        logit = torch.full(shape, math.log(beta / (1 - beta)))
         self.learn_beta = learn_beta
         self.backend = backend
         if learn_beta:
-            self.beta_logit = nn.Parameter(logit)
+            self.beta_logit = nn.Parameter(torch.full(shape, math.log(beta / (1 - beta))))
         else:
-            self.register_buffer("beta_value", torch.full(shape, beta), persistent=False)
+            self.register_buffer("beta_value", torch.full(shape, float(beta)), persistent=False)
 
     @property
     def beta(self) -> Tensor:
@@ -65,6 +68,8 @@ class LIF(_Leaky):
         super().__init__(beta, learn_beta, channels, backend)
         if reset not in RESETS:
             raise ValueError(f"reset must be one of {', '.join(RESETS)}, got {reset!r}")
+        if not math.isfinite(threshold):
+            raise ValueError(f"threshold must be finite, got {threshold}")
         resolve(surrogate)  # refuse an unknown surrogate here and not at the first batch
         self.surrogate = surrogate
         self.reset = reset
@@ -93,7 +98,10 @@ class LIF(_Leaky):
     def extra_repr(self) -> str:
         """Name what the parameters do not show."""
         name = self.surrogate if isinstance(self.surrogate, str | Surrogate) else "callable"
-        return f"reset={self.reset}, reset_delay={self.reset_delay}, surrogate={name}, learn_beta={self.learn_beta}"
+        return (
+            f"reset={self.reset}, reset_delay={self.reset_delay}, detach_reset={self.detach_reset}, surrogate={name}, "
+            f"learn_beta={self.learn_beta}, backend={self.backend}"
+        )
 
 
 class NormLIF(LIF):
@@ -142,9 +150,12 @@ class NormLIF(LIF):
     def forward(self, x: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """``x (T, B, C, ...)``, what a convolution gave, to spikes of its shape and the new state."""
         norm = self.norm
-        if self.training:
-            norm.get_buffer("num_batches_tracked").add_(1)
-        return norm_lif(
+        if type(norm) is not nn.BatchNorm2d or norm.running_mean is None or norm.weight is None:
+            raise ValueError(f"norm must stay a BatchNorm2d with running statistics and affine, got {norm}")
+        seen = norm.get_buffer("num_batches_tracked")
+        # Its own mode counts, as where statistics are frozen; and no momentum means the average over all batches.
+        momentum = 1 / (int(seen) + 1) if norm.momentum is None else norm.momentum
+        result = norm_lif(
             x,
             norm.get_buffer("running_mean"),
             norm.get_buffer("running_var"),
@@ -152,8 +163,8 @@ class NormLIF(LIF):
             norm.bias,
             self.beta,
             self.threshold,
-            training=self.training,
-            momentum=0.1 if norm.momentum is None else norm.momentum,
+            training=norm.training,
+            momentum=momentum,
             eps=norm.eps,
             surrogate=self.surrogate,
             reset=self.reset,
@@ -162,13 +173,23 @@ class NormLIF(LIF):
             state=state,
             backend=self.backend,
         )
+        if norm.training:
+            seen.add_(1)
+        return result
 
     @torch.no_grad()
     def fold(self, convolution: nn.Conv2d) -> tuple[nn.Conv2d, LIF]:
         """Return the convolution before this layer with the batch norm folded in, and the neurons without it.
 
         For inference: both are copies, and together they give what convolution and layer give in evaluation.
+
+        Raises:
+            ValueError: the convolution has other channels.
         """
+        if convolution.out_channels != self.norm.num_features:
+            raise ValueError(
+                f"convolution must have {self.norm.num_features} output channels, got {convolution.out_channels}"
+            )
         folded = fuse_conv_bn_eval(copy.deepcopy(convolution).eval(), copy.deepcopy(self.norm).eval())
         neurons = LIF(
             learn_beta=self.learn_beta,

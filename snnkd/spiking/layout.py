@@ -6,24 +6,26 @@ import torch
 from torch import Tensor
 
 
-def dense_strides(x: Tensor) -> list[int]:
-    """Return the strides of ``x`` where its steps follow each other without gaps, else contiguous ones.
+def dense_strides(shape: Sequence[int], strides: Sequence[int]) -> list[int]:
+    """Return the strides of a tensor whose steps follow each other without gaps, else contiguous ones.
 
-    A step may hold its axes in any order, so that channels-last stays channels-last.
+    A step may hold its axes in any order, so that channels-last stays channels-last. Axes of one element, whose stride
+    means nothing, get 1.
     """
-    steps = sorted((stride, size) for stride, size in zip(x.stride()[1:], x.shape[1:], strict=True) if size != 1)
+    result = [1 if size == 1 else stride for stride, size in zip(strides, shape, strict=True)]
+    steps = sorted((stride, size) for stride, size in zip(result[1:], shape[1:], strict=True) if size != 1)
     expected = 1
     for stride, size in steps:
         if stride != expected:
             break
         expected *= size
     else:
-        if x.shape[0] == 1 or x.stride(0) == expected:
-            return [expected, *x.stride()[1:]]
-    strides = [1]
-    for size in reversed(x.shape[1:]):
-        strides.insert(0, strides[0] * size)
-    return strides
+        if shape[0] == 1 or strides[0] == expected:
+            return [expected, *result[1:]]
+    result = [1]
+    for size in reversed(shape[1:]):
+        result.insert(0, result[0] * size)
+    return result
 
 
 def flat(x: Tensor, strides: Sequence[int], leading: int) -> Tensor:
@@ -35,8 +37,3 @@ def flat(x: Tensor, strides: Sequence[int], leading: int) -> Tensor:
         return x.as_strided((x.numel(),), (1,))
     neurons = x.shape[1:].numel()
     return x.as_strided((x.shape[0], neurons), (neurons, 1))
-
-
-def per_channel(values: Tensor, channels: int, inner: int) -> Tensor:
-    """Sum ``(M,)`` over the neurons of each channel, ``(C,)``."""
-    return values.view(-1, channels, inner).sum((0, 2))

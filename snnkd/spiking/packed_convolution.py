@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
-from snnkd.spiking.layout import dense_strides
+from snnkd.spiking.backends import choose
 from snnkd.spiking.operators import pack_bits, unpack_bits
 
 
@@ -15,7 +15,8 @@ class PackedConv2d(nn.Conv2d):
     r""":class:`torch.nn.Conv2d` over spikes, 0 and 1, that keeps them as bits until backward.
 
     Backward of a convolution needs its input for :math:`\bar W`: 32 bits a value in fp32, 16 in bf16. Here it is 1, and
-    is unpacked when backward gets there. Parameters, arguments and results are those of ``Conv2d``.
+    is unpacked when backward gets there. Parameters, arguments and results are those of ``Conv2d``, and nothing is
+    packed where the backends have no kernels for the input (fp16 on a CPU) or it is one image without a batch axis.
 
     Raises:
         ValueError: a padding that is not zeros in numbers; in training on the CPU, an input other than 0 and 1.
@@ -30,7 +31,8 @@ class PackedConv2d(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """``(N, C_in, H, W)`` of spikes to ``(N, C_out, H', W')``."""
-        if not (torch.is_grad_enabled() and self.weight.requires_grad):
+        kept = torch.is_grad_enabled() and self.weight.requires_grad and x.ndim == 4
+        if not kept or choose(None, x, built_in=True) == "reference":
             return super().forward(x)
         bias = self.bias
         return _Packed.apply(x, self.weight, bias, self.stride, self.padding, self.dilation, self.groups)
@@ -42,7 +44,7 @@ class _Packed(torch.autograd.Function):
         ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, stride: Any, padding: Any, dilation: Any, groups: int
     ) -> Tensor:
         ctx.save_for_backward(pack_bits(x), weight)
-        ctx.shape, ctx.strides, ctx.dtype = x.shape, dense_strides(x), x.dtype
+        ctx.shape, ctx.strides, ctx.dtype = x.shape, x.stride(), x.dtype
         ctx.geometry = (stride, padding, dilation, groups)
         ctx.bias = None if bias is None else (bias.shape, bias.dtype)
         return functional.conv2d(x, weight, bias, stride, padding, dilation, groups)

@@ -69,8 +69,8 @@ class Surrogate:
     def __post_init__(self) -> None:
         if self.name not in _DERIVATIVES:
             raise ValueError(f"surrogate must be one of {', '.join(SURROGATES)} or a callable, got {self.name!r}")
-        if self.width is not None and not self.width > 0:
-            raise ValueError(f"surrogate width must be above zero, got {self.width}")
+        if self.width is not None and not 0 < self.width < math.inf:
+            raise ValueError(f"surrogate width must be above zero and finite, got {self.width}")
 
     @property
     def chosen_width(self) -> float:

@@ -9,7 +9,7 @@ import itertools
 import pytest
 import torch
 
-from snnkd.spiking import RESETS, SURROGATES, Surrogate, li, lif, norm_lif
+from snnkd.spiking import LIF, RESETS, SURROGATES, NormLIF, Surrogate, li, lif, norm_lif
 
 DEVICES = ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]
 # Gradients are sums over time, and a sum per channel over all its neurons: relative to the largest of them.
@@ -186,18 +186,73 @@ def test_norm_lif_is_batch_norm_and_lif(dtype, layout, training, device):
     assert (spikes != ours).float().mean() < (2e-3 if dtype == torch.float32 else 1e-9)
     for old, new in zip(*running, strict=True):
         torch.testing.assert_close(new, old, rtol=1e-5, atol=1e-6)
-    if dtype == torch.float64:
-        torch.testing.assert_close(our_last, last, rtol=1e-9, atol=1e-9)
+    # A spike that fell on the other side makes the rest of its neuron's course another one: gradients where none did.
+    if torch.equal(ours, spikes):
+        tolerance = 1e-8 if dtype == torch.float64 else 1e-4
+        torch.testing.assert_close(our_last, last, rtol=tolerance, atol=tolerance)
         for name, grad in grads.items():
             scale = grad.abs().max().item()
             torch.testing.assert_close(
-                our_grads[name], grad, rtol=0, atol=1e-8 * scale, msg=lambda m, n=name: f"{n}: {m}"
+                our_grads[name], grad, rtol=0, atol=tolerance * scale, msg=lambda m, n=name: f"{n}: {m}"
             )
 
 
 @pytest.mark.parametrize("device", DEVICES)
-def test_results_do_not_depend_on_the_number_of_threads(device):
-    x, state = inputs((8, 4, 16, 33, 35), torch.float32, device)
+@pytest.mark.parametrize("layer", [LIF(learn_beta=True, channels=3), NormLIF(3), NormLIF(3).eval()], ids=str)
+@pytest.mark.parametrize("shape", [(4, 0, 3, 5, 5), (4, 2, 3, 0, 5)])
+def test_an_empty_batch_has_gradients_of_zero(shape, layer, device):
+    layer = layer.to(device)
+    if layer.training and isinstance(layer, NormLIF):
+        with pytest.raises(ValueError, match="more than one value per channel"):
+            layer(torch.zeros(shape, device=device))
+        return
+    layer(torch.zeros(shape, device=device).requires_grad_())[0].sum().backward()
+    assert all(p.grad is not None and not p.grad.any() for p in layer.parameters())
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_odd_strides_of_axes_of_one_change_nothing(device):
+    memory = torch.randn(4 * 50 + 50, device=device)
+    x = memory.as_strided((4, 2, 1, 5, 5), (50, 25, 0, 5, 1))
+    torch.manual_seed(0)
+    ours, plain = NormLIF(1).to(device), NormLIF(1, backend="reference").to(device)
+    assert torch.equal(ours(x)[0], plain(x)[0])
+    one = memory.as_strided((1, 1, 2, 2, 2), (8, 8, 1, 4, 2))
+    results = []
+    for backend in ("reference", device):
+        leaf = one.double().detach().requires_grad_()
+        layer = NormLIF(2, backend=backend).to(device).double()
+        results.append(torch.autograd.grad(layer(leaf)[1].square().sum(), leaf)[0])
+    torch.testing.assert_close(*results)
+
+
+@pytest.mark.parametrize("backend", ["reference", *DEVICES])
+def test_what_comes_out_may_be_changed_in_place(backend):
+    x, state = inputs((4, 2, 3, 5), torch.float32, "cpu" if backend == "reference" else backend)
+    x.requires_grad_()
+    spikes, last = lif(x, state=state, backend=backend)
+    spikes += x
+    last.mul_(2)
+    torch.autograd.grad(spikes.sum() + last.sum(), x)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_an_infinite_gradient_does_not_become_nan_where_the_reset_is_detached(device):
+    x, _ = inputs((4, 2, 3), torch.float32, device)
+    grads = []
+    for backend in ("reference", device):
+        leaf = x.clone().requires_grad_()
+        spikes = lif(leaf, backend=backend)[0]
+        grads.append(torch.autograd.grad(spikes, leaf, torch.full_like(spikes, float("inf")))[0])
+    assert not grads[0].isnan().any()
+    assert torch.equal(grads[0].isinf(), grads[1].isinf())
+    assert not grads[1].isnan().any()
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("layout", ["contiguous", "channels last"])
+def test_results_do_not_depend_on_the_number_of_threads(layout, device):
+    x, state = inputs((8, 4, 16, 33, 35), torch.float32, device, layout)
     learned = {"beta": torch.linspace(0.6, 0.95, 16, device=device)}
     threads = torch.get_num_threads()
     results = []

@@ -306,6 +306,52 @@ def test_norm_lif_learns_and_remembers_as_batch_norm_does():
     assert torch.equal(ours.eval()(x)[0], ours(x)[0])
 
 
+def test_neurons_that_do_not_leak_are_integrate_and_fire():
+    assert torch.equal(LIF(beta=1.0)(torch.full((5, 1), 0.45))[0].flatten(), torch.tensor([0.0, 0, 1, 0, 1]))
+
+
+def test_norm_lif_follows_its_norms_own_mode_and_momentum():
+    torch.manual_seed(0)
+    frozen = NormLIF(3).train()
+    frozen.norm.eval()
+    x = torch.randn(4, 2, 3, 5, 5)
+    frozen(x)
+    assert torch.equal(frozen.norm.running_mean, torch.zeros(3))
+    assert frozen.norm.num_batches_tracked == 0
+    ours, theirs = NormLIF(3, momentum=None), torch.nn.BatchNorm2d(3, momentum=None)
+    for _ in range(3):
+        x = torch.randn(4, 2, 3, 5, 5)
+        ours(x)
+        theirs(x.flatten(0, 1))
+    for name, value in theirs.state_dict().items():
+        torch.testing.assert_close(ours.norm.state_dict()[name], value)
+    with pytest.raises(ValueError, match="norm must stay a BatchNorm2d"):
+        torch.nn.SyncBatchNorm.convert_sync_batchnorm(NormLIF(3))(x)
+
+
+@pytest.mark.parametrize("backend", ["reference", "cpu"])
+def test_a_refused_batch_leaves_the_running_statistics_alone(backend):
+    layer = NormLIF(3, backend=backend)
+    x = torch.randn(4, 2, 3, 5, 5)
+    x[1, 0, 2, 3, 3] = math.nan
+    with pytest.raises(ValueError, match="x must be finite, got 1 NaN"):
+        layer(x)
+    assert torch.equal(layer.norm.running_mean, torch.zeros(3))
+    assert layer.norm.num_batches_tracked == 0
+
+
+def test_moments_bear_an_outlier_and_a_mean_far_away():
+    for layout in ("contiguous", "channels last"):
+        x = torch.randn(8, 4, 16, 9, 9) + 100
+        x[0, 0, :, 0, 0] = 1e4
+        x = x if layout == "contiguous" else x.movedim(2, -1).contiguous().movedim(-1, 2)
+        layer = NormLIF(16, momentum=1.0)
+        layer(x)
+        torch.testing.assert_close(layer.norm.running_mean, x.double().mean((0, 1, 3, 4)).float(), rtol=1e-6, atol=0)
+        expected = x.double().var((0, 1, 3, 4)).float()
+        torch.testing.assert_close(layer.norm.running_var, expected, rtol=2e-5, atol=0)
+
+
 def test_norm_lif_folds_into_the_convolution_before_it():
     torch.manual_seed(0)
     convolution, layer = torch.nn.Conv2d(2, 4, 3, bias=False), NormLIF(4, learn_beta=True, threshold=0.6)
@@ -323,8 +369,18 @@ def test_norm_lif_folds_into_the_convolution_before_it():
 
 
 def test_wrong_layer_arguments_are_refused_at_construction():
-    with pytest.raises(ValueError, match="beta must lie between 0 and 1"):
-        LI(beta=1.0)
+    with pytest.raises(ValueError, match="beta must lie between 0 and 1, both excluded as it is learned, got 1"):
+        LI(beta=1.0, learn_beta=True)
+    with pytest.raises(ValueError, match=r"beta must lie between 0 and 1, got 1\.5"):
+        LIF(beta=1.5)
+    with pytest.raises(ValueError, match="backend must be one of reference, cpu, cuda or None, got 'gpu'"):
+        LIF(backend="gpu")
+    with pytest.raises(ValueError, match="threshold must be finite, got nan"):
+        LIF(threshold=math.nan)
+    with pytest.raises(ValueError, match="surrogate width must be above zero and finite, got inf"):
+        Surrogate("fast_sigmoid", math.inf)
+    with pytest.raises(ValueError, match="convolution must have 4 output channels, got 5"):
+        NormLIF(4).fold(torch.nn.Conv2d(2, 5, 3))
     with pytest.raises(ValueError, match="reset must be one of"):
         LIF(reset="never")
     with pytest.raises(ValueError, match="surrogate width must be above zero"):

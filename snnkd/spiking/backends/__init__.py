@@ -28,6 +28,8 @@ def choose(name: str | None, x: Tensor, built_in: bool) -> str:
     """
     if name is None:
         device = x.device.type
+        # torch.func's transforms see through plain operations only.
+        built_in = built_in and torch._C._functorch.maybe_current_level() is None
         return device if built_in and x.dtype in _DTYPES.get(device, ()) and available(device) else "reference"
     if name not in BACKENDS:
         raise ValueError(f"backend must be one of {', '.join(BACKENDS)} or None, got {name!r}")

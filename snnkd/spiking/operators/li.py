@@ -16,7 +16,7 @@ _INTEGRATOR = Neuron(fires=False)
 @operator("li")
 def li(x: Tensor, state: Tensor | None, beta: Tensor) -> tuple[Tensor, Tensor]:
     """Membranes ``(T, ...)`` and the last one."""
-    m = Memory(x.shape, dense_strides(x), x.dtype, state, beta, torch.zeros_like(beta))
+    m = Memory(x.shape, dense_strides(x.shape, x.stride()), x.dtype, state, beta, torch.zeros_like(beta))
     membranes, last = backends.fused(x.device).forward(m.flat(x), m.state, m.parameters, _INTEGRATOR)
     return m.steps(membranes), m.step(last)
 
@@ -36,7 +36,7 @@ def li_backward(
     want_beta: bool,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Gradients of x, state and beta; of beta an empty tensor where it is not wanted."""
-    m = Memory(x.shape, dense_strides(x), x.dtype, state, beta, torch.zeros_like(beta))
+    m = Memory(x.shape, dense_strides(x.shape, x.stride()), x.dtype, state, beta, torch.zeros_like(beta))
     grads = m.flat_grads(grad_membranes, grad_state)
     want = Want(beta=want_beta)
     g = backends.fused(x.device).backward(*grads, m.flat(x), m.state, m.parameters, _INTEGRATOR, want)

@@ -27,7 +27,7 @@ def lif(
     detach_reset: bool,
 ) -> tuple[Tensor, Tensor]:
     """Run the neuron, on ``scale·(x − mean) + bias`` where these are given (each ``(C,)``)."""
-    m = Memory(x.shape, dense_strides(x), x.dtype, state, beta, threshold, mean, scale, bias)
+    m = Memory(x.shape, dense_strides(x.shape, x.stride()), x.dtype, state, beta, threshold, mean, scale, bias)
     neuron = Neuron(surrogate, width, reset, reset_delay, detach_reset)
     spikes, last = backends.fused(x.device).forward(m.flat(x), m.state, m.parameters, neuron)
     return m.steps(spikes), m.step(last)
@@ -59,7 +59,7 @@ def lif_backward(
     want_affine: bool,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
     """Gradients of x, state, beta, threshold, scale and bias; empty tensors for those not wanted."""
-    m = Memory(x.shape, dense_strides(x), x.dtype, state, beta, threshold, mean, scale, bias)
+    m = Memory(x.shape, dense_strides(x.shape, x.stride()), x.dtype, state, beta, threshold, mean, scale, bias)
     neuron = Neuron(surrogate, width, reset, reset_delay, detach_reset)
     want = Want(want_beta, want_threshold, want_affine)
     grads = m.flat_grads(grad_spikes, grad_state)

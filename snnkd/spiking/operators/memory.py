@@ -27,6 +27,9 @@ class Memory:
         *parameters: Tensor | None,
     ) -> None:
         self.shape, self.strides, self.dtype = tuple(shape), tuple(strides), dtype
+        if state is not None and (tuple(state.shape) != self.shape[1:] or state.dtype != state_dtype(dtype)):
+            expected = f"{state_dtype(dtype)} {self.shape[1:]}"
+            raise ValueError(f"state must be {expected}, got {state.dtype} {tuple(state.shape)}")
         # A state of rest stays away: a step of zeros would be a large share of what backward keeps.
         self.state = None if state is None else flat(state, self.strides[1:], 0)
         self.channels = max(p.numel() for p in parameters if p is not None)
@@ -48,13 +51,13 @@ class Memory:
 
     def steps(self, values: Tensor) -> Tensor:
         """Give ``(T, M)`` the shape of the input."""
-        return values.as_strided(self.shape, self.strides)
+        return shaped(values, self.shape, self.strides)
 
     def step(self, values: Tensor | None) -> Tensor:
         """Give ``(M,)`` the shape of the state; an empty tensor for none."""
         if values is None:
             return self.parameters.beta.new_empty(0)
-        return values.as_strided(self.shape[1:], self.strides[1:])
+        return shaped(values, self.shape[1:], self.strides[1:])
 
     def total(self, values: Tensor | None, parameter: Tensor | None) -> Tensor:
         """Give totals per channel the form of a parameter; an empty tensor for none."""
@@ -63,9 +66,15 @@ class Memory:
         return (values.sum() if parameter.numel() == 1 else values.clone()).reshape(parameter.shape)
 
 
+def shaped(values: Tensor, shape: Sequence[int], strides: Sequence[int]) -> Tensor:
+    """Give memory a shape, as a tensor of its own: a view could not be changed in place by who gets it."""
+    storage, offset = values.untyped_storage(), values.storage_offset()
+    return values.new_empty(0).set_(storage, offset, tuple(shape), tuple(strides))
+
+
 def fake_outputs(x: Tensor) -> tuple[Tensor, Tensor]:
     """Return tensors like the output and the last state."""
-    strides = dense_strides(x)
+    strides = dense_strides(x.shape, x.stride())
     output = torch.empty_strided(x.shape, strides, dtype=x.dtype, device=x.device)
     last = torch.empty_strided(x.shape[1:], strides[1:], dtype=state_dtype(x.dtype), device=x.device)
     return output, last

@@ -40,12 +40,12 @@ def norm_lif(
     detach_reset: bool,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Spikes, the last state, and the batch's mean and (biased) variance ``(C,)``."""
-    strides = dense_strides(x)
+    strides = dense_strides(x.shape, x.stride())
     m = Memory(x.shape, strides, x.dtype, state, beta, threshold, weight, weight, bias)
     flat, backend = m.flat(x), backends.fused(x.device)
-    mean, variance = backend.moments(flat, m.channels, strides[2])
+    mean, variance = backend.moments(flat, m.channels, m.inner)
     scale = weight.detach() * torch.rsqrt(variance + eps)
-    parameters = m.parameters._replace(mean=mean, scale=scale, inner=strides[2])
+    parameters = m.parameters._replace(mean=mean, scale=scale, inner=m.inner)
     neuron = Neuron(surrogate, width, reset, reset_delay, detach_reset)
     spikes, last = backend.forward(flat, m.state, parameters, neuron)
     return m.steps(spikes), m.step(last), mean, variance
@@ -79,9 +79,8 @@ def norm_lif_backward(
     want_threshold: bool,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
     """Gradients of x, state, beta, threshold, weight and bias; empty tensors for those not wanted."""
-    strides = dense_strides(x)
+    strides = dense_strides(x.shape, x.stride())
     m = Memory(x.shape, strides, x.dtype, state, beta, threshold, mean, weight, bias)
-    m.inner = strides[2]
     inverse = torch.rsqrt(variance + eps)
     scale = weight.detach() * inverse
     parameters = m.parameters._replace(scale=scale, inner=m.inner)

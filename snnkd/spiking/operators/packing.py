@@ -5,13 +5,13 @@ from torch import Tensor
 
 from snnkd.spiking import backends
 from snnkd.spiking.layout import dense_strides, flat
-from snnkd.spiking.operators.memory import operator
+from snnkd.spiking.operators.memory import operator, shaped
 
 
 @operator("pack_bits")
 def pack_bits(x: Tensor) -> Tensor:
     """Return ``ceil(N / 8)`` bytes with a bit for each value that is not 0, in memory order."""
-    return backends.fused(x.device).pack(flat(x, dense_strides(x), 0))
+    return backends.fused(x.device).pack(flat(x, dense_strides(x.shape, x.stride()), 0))
 
 
 @pack_bits.register_fake
@@ -21,11 +21,11 @@ def _(x: Tensor) -> Tensor:
 
 @operator("unpack_bits")
 def unpack_bits(bits: Tensor, shape: list[int], strides: list[int], dtype: torch.dtype) -> Tensor:
-    """Return the zeros and ones that were packed, in the ``shape`` and (dense) ``strides`` that they had."""
+    """Return the zeros and ones that were packed, in the ``shape`` and order that they had."""
     size = torch.Size(shape).numel()
-    return backends.fused(bits.device).unpack(bits, size, dtype).as_strided(shape, strides)
+    return shaped(backends.fused(bits.device).unpack(bits, size, dtype), shape, dense_strides(shape, strides))
 
 
 @unpack_bits.register_fake
 def _(bits: Tensor, shape: list[int], strides: list[int], dtype: torch.dtype) -> Tensor:
-    return torch.empty_strided(shape, strides, dtype=dtype, device=bits.device)
+    return torch.empty_strided(shape, dense_strides(shape, strides), dtype=dtype, device=bits.device)

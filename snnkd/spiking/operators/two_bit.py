@@ -21,7 +21,7 @@ def lif_two_bit(
     x: Tensor, state: Tensor | None, beta: Tensor, threshold: Tensor, width: float, reset: str, reset_delay: bool
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Spikes, the last state, and the bits ``(T, ceil(M / 4))``."""
-    m = Memory(x.shape, dense_strides(x), x.dtype, state, beta, threshold)
+    m = Memory(x.shape, dense_strides(x.shape, x.stride()), x.dtype, state, beta, threshold)
     neuron = Neuron("rectangle", width, reset, reset_delay)
     spikes, last, bits = backends.fused(x.device).forward_two_bit(m.flat(x), m.state, m.parameters, neuron)
     return m.steps(spikes), m.step(last), bits
@@ -72,7 +72,7 @@ def _save_bits(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor, 
     ctx.set_materialize_grads(False)
     ctx.mark_non_differentiable(output[2])
     ctx.save_for_backward(output[2], state, beta, threshold)
-    ctx.choices = (*choices, list(x.shape), dense_strides(x), x.dtype)
+    ctx.choices = (*choices, list(x.shape), dense_strides(x.shape, x.stride()), x.dtype)
 
 
 def _gradient(

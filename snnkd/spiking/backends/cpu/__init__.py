@@ -65,14 +65,16 @@ def _arguments(x: Tensor, parameters: Parameters, neuron: Neuron, packed: int = 
 
 
 def _split(a: np.ndarray, time: int, neurons: int) -> None:
-    """Choose the tiles: wide rows, membranes within the cache, work for all threads, whole cache lines."""
-    threads = torch.get_num_threads()
-    tile = min(steps.WIDTH, _CACHE // (4 * max(time, 1)), -(-neurons // (2 * threads)))
+    """Choose the tiles: membranes within the cache, whole cache lines, and work for many threads.
+
+    It does not ask how many there are: sums per channel then are the same for any number.
+    """
+    tile = max(64, min(steps.WIDTH, _CACHE // (4 * max(time, 1)), -(-neurons // 8)) // 64 * 64)
     # A multiple of the channels, where they are the last axis, lets tiles share what is per channel.
     unit = math.lcm(64, int(a[w.CHANNELS])) if a[w.INNER] == 1 else 64
-    a[w.TILE] = tile // unit * unit if tile >= unit and unit <= steps.WIDTH else max(64, tile // 64 * 64)
+    a[w.TILE] = min(tile // unit * unit if tile >= unit else tile, max(neurons, 1))
     # Neighbouring tiles on one thread, so that what its core fetches ahead of need is its own.
-    a[w.CHUNK] = a[w.TILE] * max(1, neurons // (a[w.TILE] * 4 * threads))
+    a[w.CHUNK] = a[w.TILE] * max(1, neurons // (int(a[w.TILE]) * 64))
 
 
 def forward(x: Tensor, state: Tensor | None, parameters: Parameters, neuron: Neuron) -> tuple[Tensor, Tensor]:
@@ -84,7 +86,7 @@ def forward(x: Tensor, state: Tensor | None, parameters: Parameters, neuron: Neu
     spikes, last = torch.empty_like(x), torch.empty(x.shape[1], dtype=state_dtype(x.dtype))
     a = _arguments(x, parameters, neuron)
     a[w.OUT], a[w.STATE], a[w.STATE_OUT] = spikes.data_ptr(), _address(state), last.data_ptr()
-    team.run(kernels.forward(_form(parameters), *DTYPES[x.dtype]), a, x.numel())
+    team.run(kernels.forward(_form(parameters), *DTYPES[x.dtype]), a, x.numel(), state_dtype(x.dtype))
     if a[w.NOT_FINITE]:
         # A value that is not finite never leaves the membrane again, so that the last state tells of every step.
         raise NotFiniteError(_blame(x, state, parameters))
@@ -105,7 +107,7 @@ def forward_two_bit(
     a = _arguments(x, parameters, neuron, packed=4)
     a[w.OUT], a[w.STATE], a[w.STATE_OUT] = spikes.data_ptr(), _address(state), last.data_ptr()
     a[w.BITS] = bits.data_ptr()
-    team.run(bit_kernels.forward(_form(parameters), *DTYPES[x.dtype]), a, x.numel())
+    team.run(bit_kernels.forward(_form(parameters), *DTYPES[x.dtype]), a, x.numel(), state_dtype(x.dtype))
     if a[w.NOT_FINITE]:
         raise NotFiniteError(_blame(x, state, parameters))
     return spikes, last, bits
@@ -126,15 +128,17 @@ def backward(
     of_neuron, of_affine = want.beta or want.threshold, want.affine
     a[w.LEARN_NEURON], a[w.LEARN_AFFINE], a[w.SCALED] = of_neuron, of_affine, not want.current
     # A row for each chunk, added in their order: the result does not depend on which thread was first.
-    chunks = -(-x.shape[1] // int(a[w.CHUNK])) if of_neuron or of_affine else 0
-    totals = torch.zeros(chunks, 4, int(a[w.CHANNELS]), dtype=torch.float64)
+    learns = of_neuron or of_affine
+    totals = torch.zeros(-(-x.shape[1] // int(a[w.CHUNK])) if learns else 0, 4, int(a[w.CHANNELS]), dtype=torch.float64)
     a[w.X], a[w.STATE], a[w.GRAD_X], a[w.TOTALS] = x.data_ptr(), _address(state), grad_x.data_ptr(), totals.data_ptr()
     a[w.GRAD], a[w.GRAD_STATE], a[w.GRAD_STATE_IN] = map(_address, (grad_spikes, grad_state, grad_state_in))
     surrogate = surrogates.BY_NAME[neuron.surrogate] if neuron.fires else surrogates.Integrator
-    team.run(kernels.backward(_form(parameters), surrogate, *DTYPES[x.dtype]), a, x.numel())
-    found = totals.sum(0).to(state_dtype(x.dtype)) if chunks else None
+    rows = len(x) + 1
+    kernel = kernels.backward(_form(parameters), surrogate, *DTYPES[x.dtype])
+    team.run(kernel, a, x.numel(), state_dtype(x.dtype), rows)
+    found = totals.sum(0).to(state_dtype(x.dtype))
     wanted = (of_neuron, of_neuron, of_affine, of_affine)
-    sums = (found[k] if found is not None and is_wanted else None for k, is_wanted in enumerate(wanted))
+    sums = (found[k] if is_wanted else None for k, is_wanted in enumerate(wanted))
     return Gradients(grad_x, grad_state_in, *sums)
 
 
@@ -154,7 +158,7 @@ def backward_two_bit(
     a = _arguments(grad_x, parameters, neuron, packed=4)
     a[w.BITS], a[w.STATE], a[w.GRAD_X] = bits.data_ptr(), _address(state), grad_x.data_ptr()
     a[w.GRAD], a[w.GRAD_STATE], a[w.GRAD_STATE_IN] = map(_address, (grad_spikes, grad_state, grad_state_in))
-    team.run(bit_kernels.backward(_form(parameters), *DTYPES[dtype]), a, grad_x.numel())
+    team.run(bit_kernels.backward(_form(parameters), *DTYPES[dtype]), a, grad_x.numel(), state_dtype(dtype))
     return grad_x, grad_state_in
 
 
@@ -189,14 +193,15 @@ def _run_packing(x: Tensor, bits: Tensor, back: bool) -> np.ndarray:
 def moments(x: Tensor, channels: int, inner: int) -> tuple[Tensor, Tensor]:
     """Mean and (biased) variance of each channel of ``x (T, M)``, ``(C,)`` in the state's dtype."""
     real = state_dtype(x.dtype)
-    pivot = x[0, : channels * inner : inner].to(real).contiguous()
+    # About the mean of the first step, which no single value can lead astray.
+    pivot = x[0].view(-1, channels, inner).mean((0, 2), dtype=real)
     a = np.zeros(w.WORDS, np.int64)
     a[w.STEPS], a[w.NEURONS] = x.shape
     a[w.INNER], a[w.CHANNELS] = inner, channels
     _split(a, x.shape[0], x.shape[1])
     totals = torch.zeros(-(-x.shape[1] // int(a[w.CHUNK])), 2, channels, dtype=torch.float64)
     a[w.X], a[w.MEAN], a[w.TOTALS] = x.data_ptr(), pivot.data_ptr(), totals.data_ptr()
-    team.run(channel_kernels.moments(*DTYPES[x.dtype]), a, x.numel())
+    team.run(channel_kernels.moments(*DTYPES[x.dtype]), a, x.numel(), real)
     first, second = totals.sum(0) / (x.numel() // channels)
     return (pivot + first).to(real), (second - first.square()).clamp(min=0).to(real)
 
@@ -209,4 +214,4 @@ def scaled_sum_(grad: Tensor, x: Tensor, factor: Tensor, slope: Tensor, offset: 
     _split(a, x.shape[0], x.shape[1])
     a[w.X], a[w.GRAD] = x.data_ptr(), grad.data_ptr()
     a[w.BETA], a[w.THRESHOLD], a[w.MEAN] = factor.data_ptr(), slope.data_ptr(), offset.data_ptr()
-    team.run(channel_kernels.scaled_sums(*DTYPES[x.dtype]), a, x.numel())
+    team.run(channel_kernels.scaled_sums(*DTYPES[x.dtype]), a, x.numel(), state_dtype(x.dtype))

@@ -13,7 +13,7 @@ from numba import carray, uint8
 
 from snnkd.spiking.backends.cpu import steps
 from snnkd.spiking.backends.cpu import words as w
-from snnkd.spiking.backends.cpu.neuron import array, enter, leave, next_chunk, spread_parameters
+from snnkd.spiking.backends.cpu.neuron import array, enter, leave, next_chunk, spread_parameters, workspace
 from snnkd.spiking.backends.cpu.scalars import load, store
 from snnkd.spiking.backends.cpu.words import SOURCES, WORDS, compiled, kernel
 
@@ -37,7 +37,7 @@ def forward(form: Any, real: Any, element: Any) -> Any:
         beta, theta = array(a[w.BETA], 1, one)[0], array(a[w.THRESHOLD], 1, one)[0]
         p = form(one, real(0), beta, theta, real(f[w.C_SUBTRACT]), real(f[w.C_ZERO]), real(0))
         width = real(f[w.SURROGATE_WIDTH])
-        S = np.empty(steps.QUANTITIES * steps.WIDTH, real)
+        S, _ = workspace(arguments, a, one)
         _, begin, end = next_chunk(arguments, a, Q)
         while begin < end:
             for start in range(begin, end, a[w.TILE]):
@@ -83,8 +83,8 @@ def backward(form: Any, real: Any, element: Any) -> Any:
         beta, theta, c_z = array(a[w.BETA], 1, one)[0], array(a[w.THRESHOLD], 1, one)[0], real(f[w.C_ZERO])
         now = form(one, real(0), beta, theta, real(0), c_z, real(0))
         last = form(one, real(0), beta, theta, real(0), real(0) if a[w.DELAYED] else c_z, real(0))
-        S = np.empty(steps.QUANTITIES * steps.WIDTH, real)
-        silence = np.zeros(a[w.TILE], element)
+        S, _ = workspace(arguments, a, one)
+        silence = array(a[w.SILENCE], a[w.TILE], element(1))
         _, begin, end = next_chunk(arguments, a, Q)
         while begin < end:
             for start in range(begin, end, a[w.TILE]):

@@ -1,6 +1,6 @@
 r"""Kernels of batch norm around the neuron: moments per channel, and the gradient that the statistics carry.
 
-Moments are taken about a pivot, any value of the channel, so that a mean far from zero costs no digits:
+Moments are taken about a pivot near the channel's mean, so that a mean far from zero costs no digits:
 :math:`\mu = p + \frac1N\sum(x - p)`, :math:`\sigma^2 = \frac1N\sum(x - p)^2 - (\mu - p)^2`.
 """
 
@@ -12,7 +12,7 @@ from numba import carray
 
 from snnkd.spiking.backends.cpu import steps
 from snnkd.spiking.backends.cpu import words as w
-from snnkd.spiking.backends.cpu.neuron import array, gather, next_chunk, repeats, spread
+from snnkd.spiking.backends.cpu.neuron import array, gather, next_chunk, repeats, spread, workspace
 from snnkd.spiking.backends.cpu.scalars import fetch, load, store
 from snnkd.spiking.backends.cpu.words import SOURCES, WORDS, compiled, kernel
 
@@ -43,7 +43,9 @@ def moments(real: Any, element: Any) -> Any:
         T, M, inner, channels, tile = a[w.STEPS], a[w.NEURONS], a[w.INNER], a[w.CHANNELS], a[w.TILE]
         x, pivot = array(a[w.X], T * M, element(1)), array(a[w.MEAN], channels, one)
         totals = array(a[w.TOTALS], (M + a[w.CHUNK] - 1) // a[w.CHUNK] * 2 * channels, 1.0)
-        S = np.zeros(steps.QUANTITIES * steps.WIDTH, real)
+        S, _ = workspace(arguments, a, one)
+        S[FIRST : FIRST + tile] = real(0)
+        S[SECOND : SECOND + tile] = real(0)
         number, begin, end = next_chunk(arguments, a, M)
         known = False
         while begin < end:
@@ -85,7 +87,7 @@ def scaled_sums(real: Any, element: Any) -> Any:
         one = real(1)
         T, M, inner, channels = a[w.STEPS], a[w.NEURONS], a[w.INNER], a[w.CHANNELS]
         x, grad = array(a[w.X], T * M, element(1)), array(a[w.GRAD], T * M, element(1))
-        S = np.empty(steps.QUANTITIES * steps.WIDTH, real)
+        S, _ = workspace(arguments, a, one)
         _, begin, end = next_chunk(arguments, a, M)
         known = False
         while begin < end:

@@ -1,5 +1,6 @@
 """What the CPU kernels need below NumPy: raw memory, an atomic counter, bfloat16, a vectorisable exponential."""
 
+import contextlib
 import math
 from typing import Any
 
@@ -51,8 +52,10 @@ def widest_vectors(typingctx):
     """Let LLVM use the widest vectors that the processor has in the function that calls this."""
 
     def emit(context, builder, signature, args):
-        # llvmlite knows no attributes but those of its own list, and writes out what is in the set.
-        set.add(builder.function.attributes, '"prefer-vector-width"="512"')
+        # llvmlite knows no attributes but those of its own list, and writes out what is in the set. A hint: where it
+        # cannot be given, the code is right without it.
+        with contextlib.suppress(AttributeError, TypeError):
+            set.add(builder.function.attributes, '"prefer-vector-width"="512"')
         return context.get_dummy_value()
 
     return types.void(), emit

@@ -171,7 +171,9 @@ def backward(p, S, H, grad, out, n, surrogate, learned):
     for j in range(n):
         th, h, g_v = threshold_at(p, S, j), H[j], S[GRAD_V + j]
         s = p.one if h > th else p.zero
-        g_u = derivative(surrogate, h - th) * (load(grad[j]) - p.attached * (p.c_s * th + p.c_z * h) * g_v)
+        g_u = derivative(surrogate, h - th) * (
+            load(grad[j]) - ((p.c_s * th + p.c_z * h) * g_v if p.attached > 0 else p.zero)
+        )
         g_h = (p.one - p.c_z * s) * g_v + g_u
         S[GRAD_V + j] = beta_at(p, S, j) * g_h
         out[j] = store(out, outward(p, S, j, g_h))
@@ -189,7 +191,7 @@ def backward_delayed(p, S, H, before, grad, out, n, surrogate, learned):
         g_u = derivative(surrogate, H[j] - th) * (load(grad[j]) + S[GRAD_R + j])
         g_h = S[GRAD_V + j] + g_u
         S[GRAD_V + j] = b * kept * g_h
-        S[GRAD_R + j] = -p.attached * (p.c_s * th + p.c_z * b * v) * g_h
+        S[GRAD_R + j] = -(p.c_s * th + p.c_z * b * v) * g_h if p.attached > 0 else p.zero
         out[j] = store(out, outward(p, S, j, g_h))
         if learned:
             S[GRAD_H + j] = g_h

@@ -3,7 +3,6 @@
 import math
 from typing import Any, NamedTuple
 
-from numba import float32
 from numba.extending import overload
 
 from snnkd.spiking.backends.cpu.scalars import exp_negative
@@ -42,8 +41,6 @@ BY_NAME = {
     "triangle": Triangle,
     "rectangle": Rectangle,
 }
-
-_HALF_PI = float32(math.pi / 2)
 
 
 def derivative(surrogate, u):

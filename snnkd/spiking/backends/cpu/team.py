@@ -10,13 +10,17 @@ import ctypes
 import os
 import re
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from functools import cache
 from typing import Any
 
 import numpy as np
 import torch
 
+from snnkd.spiking.backends.cpu import words as w
+from snnkd.spiking.backends.cpu.steps import QUANTITIES, WIDTH
+
+SCRATCH_PER_THREAD = QUANTITIES * WIDTH
 MIN_PARALLEL = 1 << 15
 """Neuron-steps below which waking a second thread costs more than it brings."""
 
@@ -26,16 +30,18 @@ def _openmp(process: int) -> Callable[[int, int, int, int], None] | None:
     """Return the loaded OpenMP runtime's ``GOMP_parallel`` (GNU's, or LLVM's and Intel's stand-in), if there is one."""
     try:
         with open("/proc/self/maps") as maps:
-            loaded = {line.split()[-1] for line in maps if re.search(r"/lib[gi]?omp[^/]*\.so", line)}
+            loaded = {line.split(maxsplit=5)[5].strip() for line in maps if re.search(r"/lib[gi]?omp[^/]*\.so", line)}
     except OSError:
         return None
     # torch's own library first, in case another package brought a second one.
     for path in sorted(loaded, key=lambda p: os.path.dirname(torch.__file__) not in p):
-        if hasattr(library := ctypes.CDLL(path), "GOMP_parallel"):
-            parallel = library.GOMP_parallel
-            parallel.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint, ctypes.c_uint]
-            parallel.restype = None
-            return parallel
+        try:
+            parallel = ctypes.CDLL(path).GOMP_parallel
+        except (OSError, AttributeError):
+            continue  # replaced on disk since it was loaded, or another library of such a name
+        parallel.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint, ctypes.c_uint]
+        parallel.restype = None
+        return parallel
     return None
 
 
@@ -55,10 +61,19 @@ def _after_fork() -> None:
 os.register_at_fork(after_in_child=_after_fork)
 
 
-def run(kernel: Any, arguments: np.ndarray, size: int) -> None:
-    """Run a compiled ``kernel`` over its tiles; ``size`` neuron-steps decide whether in parallel."""
-    arguments[0] = 0
+def run(kernel: Any, arguments: np.ndarray, size: int, dtype: torch.dtype = torch.float32, rows: int = 0) -> None:
+    """Run a compiled ``kernel`` over its tiles; ``size`` neuron-steps decide whether in parallel.
+
+    Each thread has scratch of the state's ``dtype``, and ``rows`` of membranes of a tile's width.
+    """
     threads = torch.get_num_threads() if size >= MIN_PARALLEL else 1
+    # Allocated here and not in the kernel, so that a failure is torch's error.
+    slots = torch.zeros(1, dtype=torch.int64)
+    scratch = torch.empty(threads * SCRATCH_PER_THREAD, dtype=dtype)
+    membranes = torch.empty(threads * rows * int(arguments[w.TILE]), dtype=dtype)
+    silence = torch.zeros(int(arguments[w.TILE]), dtype=dtype)
+    arguments[w.COUNTER], arguments[w.SLOT], arguments[w.SCRATCH] = 0, slots.data_ptr(), scratch.data_ptr()
+    arguments[w.MEMBRANES], arguments[w.SILENCE] = membranes.data_ptr(), silence.data_ptr()
     address = arguments.ctypes.data
     if threads == 1 or _forked:
         # A child of fork() inherits the runtime's state but not its threads: entering a team would wait for them.
@@ -67,6 +82,7 @@ def run(kernel: Any, arguments: np.ndarray, size: int) -> None:
         parallel(kernel.address, address, threads, 0)
     else:
         others = [_pool(os.getpid(), threads - 1).submit(kernel.ctypes, address) for _ in range(threads - 1)]
-        kernel.ctypes(address)
-        for other in others:
-            other.result()
+        try:
+            kernel.ctypes(address)
+        finally:
+            wait(others)  # whatever happens, the memory must outlive them

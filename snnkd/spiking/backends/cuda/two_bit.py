@@ -28,17 +28,17 @@ def advance(v, x, spikes, bits, t, M, Q, lane, p, KIND: tl.constexpr, DELAY: tl.
     """One step of the four planes: ``v`` is a tuple of four, and ``p`` of their parameters."""
     inputs = ()
     for i in tl.static_range(4):
-        inside = (lane < Q) & (lane + i * Q < M)
-        inputs += (tl.load(x + row(t, M) + i * Q + lane, mask=inside, other=0),)
+        inside = (lane < Q) & (lane + row(i, Q) < M)
+        inputs += (tl.load(x + row(t, M) + row(i, Q) + lane, mask=inside, other=0),)
     code = tl.full(lane.shape, 0, tl.int32)
     carried = ()
     for i in tl.static_range(4):
-        inside = (lane < Q) & (lane + i * Q < M)
+        inside = (lane < Q) & (lane + row(i, Q) < M)
         s, h, after = step(v[i], inputs[i].to(v[i].dtype), p[i], KIND, DELAY)
         carried += (after,)
         bit = (s > 0).to(tl.int32) + 2 * (tl.abs(h - p[i][1]) < WIDTH).to(tl.int32)
         code += tl.where(inside, bit << (2 * i), 0)
-        tl.store(spikes + row(t, M) + i * Q + lane, s.to(spikes.dtype.element_ty), mask=inside)
+        tl.store(spikes + row(t, M) + row(i, Q) + lane, s.to(spikes.dtype.element_ty), mask=inside)
     tl.store(bits + row(t, Q) + lane, code.to(tl.uint8), mask=lane < Q)
     return carried
 
@@ -69,13 +69,13 @@ def forward_kernel(
     v = ()
     p = ()
     for i in tl.static_range(4):
-        inside = (lane < Q) & (lane + i * Q < M)
-        p += (parameters(beta, theta, None, None, None, lane + i * Q, inside, inner, C, SCALAR),)
-        v += (tl.load(state + i * Q + lane, mask=inside, other=0),)
+        inside = (lane < Q) & (lane + row(i, Q) < M)
+        p += (parameters(beta, theta, None, None, None, lane + row(i, Q), inside, inner, C, SCALAR),)
+        v += (tl.load(state + row(i, Q) + lane, mask=inside, other=0),)
     for t in range(T):
         v = advance(v, x, spikes, bits, t, M, Q, lane, p, KIND, DELAY, WIDTH)
     for i in tl.static_range(4):
-        tl.store(state_out + i * Q + lane, v[i], mask=(lane < Q) & (lane + i * Q < M))
+        tl.store(state_out + row(i, Q) + lane, v[i], mask=(lane < Q) & (lane + row(i, Q) < M))
 
 
 @triton.jit
@@ -91,8 +91,8 @@ def retreat(gv, grads, bits, first, grad_x, t, M, Q, lane, b, U: tl.constexpr, K
     for k in tl.static_range(U):
         for i in tl.static_range(4):
             if grads is not None:
-                inside = (lane < Q) & (lane + i * Q < M)
-                given += (tl.load(grads + row(t - k, M) + i * Q + lane, mask=inside, other=0),)
+                inside = (lane < Q) & (lane + row(i, Q) < M)
+                given += (tl.load(grads + row(t - k, M) + row(i, Q) + lane, mask=inside, other=0),)
     for k in tl.static_range(U):
         before = ()
         for i in tl.static_range(4):
@@ -108,8 +108,8 @@ def retreat(gv, grads, bits, first, grad_x, t, M, Q, lane, b, U: tl.constexpr, K
                 r = tl.where(t - k > 0, codes[k + 1], first) >> (2 * i)
                 gx = tl.where((r & 1) != 0, 0, gx)
             before += (gx,)
-            inside = (lane < Q) & (lane + i * Q < M)
-            tl.store(grad_x + row(t - k, M) + i * Q + lane, gh.to(grad_x.dtype.element_ty), mask=inside)
+            inside = (lane < Q) & (lane + row(i, Q) < M)
+            tl.store(grad_x + row(t - k, M) + row(i, Q) + lane, gh.to(grad_x.dtype.element_ty), mask=inside)
         gv = before
     return gv
 
@@ -142,15 +142,15 @@ def backward_kernel(
     gv = ()
     b = ()
     for i in tl.static_range(4):
-        inside = (lane < Q) & (lane + i * Q < M)
-        b += (of_channel(beta, lane + i * Q, inside, inner, C, SCALAR),)
+        inside = (lane < Q) & (lane + row(i, Q) < M)
+        b += (of_channel(beta, lane + row(i, Q), inside, inner, C, SCALAR),)
         if grad_last is None:
             gv += (tl.full((BLOCK,), 0, state.dtype.element_ty),)
         else:
-            gv += (tl.load(grad_last + i * Q + lane, mask=inside, other=0),)
+            gv += (tl.load(grad_last + row(i, Q) + lane, mask=inside, other=0),)
         if KIND == "zero" and DELAY:
-            th = of_channel(theta, lane + i * Q, inside, inner, C, SCALAR)
-            v = tl.load(state + i * Q + lane, mask=inside, other=0)
+            th = of_channel(theta, lane + row(i, Q), inside, inner, C, SCALAR)
+            v = tl.load(state + row(i, Q) + lane, mask=inside, other=0)
             first += (v - th > 0).to(tl.int32) << (2 * i)
     for i in range(T % U):
         gv = retreat(gv, grad_spikes, bits, first, grad_x, T - 1 - i, M, Q, lane, b, 1, KIND, DELAY)
@@ -158,7 +158,7 @@ def backward_kernel(
         t = T - T % U - 1 - i * U
         gv = retreat(gv, grad_spikes, bits, first, grad_x, t, M, Q, lane, b, U, KIND, DELAY)
     for i in tl.static_range(4):
-        tl.store(grad_state + i * Q + lane, gv[i], mask=(lane < Q) & (lane + i * Q < M))
+        tl.store(grad_state + row(i, Q) + lane, gv[i], mask=(lane < Q) & (lane + row(i, Q) < M))
 
 
 def forward_two_bit(
