@@ -71,8 +71,9 @@ def spiking() -> str:
         "",
         f"Forward and backward, {machine['cpu']}, {machine['threads']} threads, torch {machine['versions']['torch']}, "
         f"SpikingJelly {machine['versions']['spikingjelly']}, snnTorch {machine['versions']['snntorch']}, "
-        f"Norse {machine['versions']['norse']}: medians of one run, the others as multiples of ours. The memory bound "
-        "copies and adds the tensors that must be read and written. On a GPU nothing was measured yet.",
+        f"Norse {machine['versions']['norse']}: medians of one run on a machine that others use too, the "
+        "others as multiples of ours: they differ from run to run. The memory bound copies and adds what must be "
+        "read and written. On a GPU nothing was measured yet.",
     ]
     return "\n".join(lines)
 

@@ -20,11 +20,11 @@ import contenders
 
 
 def clock(call: Callable[[], object], device: str, seconds: float) -> list[float]:
-    """Seconds of each call, synchronised, after a warm-up; as many as fit, five at least and fifty at most."""
-    for _ in range(3):
+    """Seconds of each call, synchronised, after a warm-up; as many as fit, three at least and fifty at most."""
+    for _ in range(2):
         call()
     times: list[float] = []
-    while len(times) < 5 or (sum(times) < seconds and len(times) < 50):
+    while len(times) < 3 or (sum(times) < seconds and len(times) < 50):
         if device == "cuda":
             torch.cuda.synchronize()
         began = time.perf_counter()
