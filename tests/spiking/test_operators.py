@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
-from torch import nn
+from torch import library, nn
 
 from snnkd.spiking import LI, LIF, NormLIF, PackedConv2d, Surrogate, li, lif, operators
 from snnkd.spiking.backends.cpu import team
@@ -30,16 +30,16 @@ def test_opcheck(dtype):
     x, state, beta, threshold = example(dtype)
     weight, bias = torch.rand(3).requires_grad_(), torch.rand(3).requires_grad_()
     plain = example(dtype, learned=False)
-    torch.library.opcheck(operators.lif, (x, state, beta, threshold, None, None, None, *CHOICES))
-    torch.library.opcheck(operators.lif, (x, state, beta, threshold, torch.zeros(3), weight, bias, *CHOICES))
-    torch.library.opcheck(operators.lif_two_bit, (*plain, 0.5, "zero", True))
-    torch.library.opcheck(operators.norm_lif, (x, state, beta, threshold, weight, bias, 1e-5, *CHOICES))
-    torch.library.opcheck(operators.li, (x, state, beta))
-    torch.library.opcheck(operators.li, (x, None, beta))
+    library.opcheck(operators.lif, (x, state, beta, threshold, None, None, None, *CHOICES))
+    library.opcheck(operators.lif, (x, state, beta, threshold, torch.zeros(3), weight, bias, *CHOICES))
+    library.opcheck(operators.lif_two_bit, (*plain, 0.5, "zero", True))
+    library.opcheck(operators.norm_lif, (x, state, beta, threshold, weight, bias, 1e-5, *CHOICES))
+    library.opcheck(operators.li, (x, state, beta))
+    library.opcheck(operators.li, (x, None, beta))
     spikes = (x.detach() > 0).to(dtype)
-    torch.library.opcheck(operators.pack_bits, (spikes,))
+    library.opcheck(operators.pack_bits, (spikes,))
     bits = operators.pack_bits(spikes)
-    torch.library.opcheck(operators.unpack_bits, (bits, list(x.shape), list(x.stride()), dtype))
+    library.opcheck(operators.unpack_bits, (bits, list(x.shape), list(x.stride()), dtype))
 
 
 class Network(nn.Module):
@@ -171,6 +171,31 @@ else:
 def test_without_memory_there_is_an_error_and_no_garbage():
     said = subprocess.check_output([sys.executable, "-c", MEMORY], text=True, timeout=120)
     assert said.startswith("refused") or float(said.split()[1]) < 10
+
+
+FAULTS = """
+import resource, torch
+from snnkd.spiking import keep_freed_memory
+
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(10):
+        torch.nn.functional.conv2d(torch.ones(64, 8, 128, 128), torch.ones(8, 8, 1, 1))
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+faults()
+fresh = faults()
+assert keep_freed_memory()
+faults()
+print(fresh, faults())
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc's allocator is meant")
+def test_kept_memory_is_not_fetched_from_the_kernel_again():
+    fresh, kept = map(int, subprocess.check_output([sys.executable, "-c", FAULTS], timeout=120).split())
+    assert fresh > 10_000
+    assert kept < fresh / 20
 
 
 DISTRIBUTED = """

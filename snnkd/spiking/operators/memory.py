@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, library
 
 from snnkd.spiking.backends.kernels import Parameters, state_dtype
 from snnkd.spiking.layout import dense_strides, flat
@@ -12,7 +12,7 @@ from snnkd.spiking.layout import dense_strides, flat
 
 def operator(name: str) -> Callable[[Callable[..., Any]], Any]:
     """Register a function as ``snnkd::name``."""
-    return torch.library.custom_op(f"snnkd::{name}", mutates_args=())
+    return library.custom_op(f"snnkd::{name}", mutates_args=())
 
 
 class Memory:

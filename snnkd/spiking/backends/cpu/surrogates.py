@@ -8,23 +8,33 @@ from numba.extending import overload
 from snnkd.spiking.backends.cpu.scalars import exp_negative
 
 
-class Atan(NamedTuple):  # noqa: D101
+class Atan(NamedTuple):
+    """``(α/2) / (1 + (π/2·α·u)²)``."""
+
     width: Any
 
 
-class FastSigmoid(NamedTuple):  # noqa: D101
+class FastSigmoid(NamedTuple):
+    """``1 / (1 + k|u|)²``."""
+
     width: Any
 
 
-class Sigmoid(NamedTuple):  # noqa: D101
+class Sigmoid(NamedTuple):
+    """``k·σ(ku)(1 − σ(ku))``."""
+
     width: Any
 
 
-class Triangle(NamedTuple):  # noqa: D101
+class Triangle(NamedTuple):
+    """``max(0, 1 − |u|/w)``."""
+
     width: Any
 
 
-class Rectangle(NamedTuple):  # noqa: D101
+class Rectangle(NamedTuple):
+    """``1[|u| < w]``."""
+
     width: Any
 
 
