@@ -39,6 +39,12 @@ TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-12, torch.float16: 2e-3, tor
 WIDTHS = {"atan": 2.0, "fast_sigmoid": 5.0, "sigmoid": 4.0, "triangle": 1.0, "rectangle": 0.5}
 
 
+def from_bits(x, grad_spikes, grad_state, bits, state, parameters, neuron):
+    """Gradients of ``x`` and of the state."""
+    grad_x = torch.empty_like(x)
+    return grad_x, cuda.backward_two_bit_(grad_x, grad_spikes, grad_state, bits, state, parameters, neuron)
+
+
 def random(*shape, dtype=torch.float32, seed=0):
     generator = torch.Generator().manual_seed(seed)
     return torch.randn(*shape, generator=generator, dtype=torch.float64).to(dtype).to(DEVICE)
@@ -129,7 +135,7 @@ def test_no_state_is_rest():
         assert torch.equal(ours.x, cuda.backward(*above, x, rest, parameters, neuron, Want()).x)
         assert ours.state is None
     bits = cuda.forward_two_bit(x, None, parameters, neuron)[2]
-    grad_x, grad_state = cuda.backward_two_bit(*above, bits, None, parameters, neuron, 6, x.dtype)
+    grad_x, grad_state = from_bits(x, *above, bits, None, parameters, neuron)
     assert torch.equal(grad_x, ours.x)
     assert grad_state is None
 
@@ -180,7 +186,7 @@ def test_wide_indices(monkeypatch):
     spikes, _, bits = cuda.forward_two_bit(x, state, parameters, neuron)
     assert torch.equal(spikes, cuda.forward(x, state, parameters, neuron)[0])
     expected = cuda.backward(*above, x, state, parameters, neuron, Want())
-    close(cuda.backward_two_bit(*above, bits, state, parameters, neuron, state.numel(), x.dtype)[0], expected.x, 1e-5)
+    close(from_bits(x, *above, bits, state, parameters, neuron)[0], expected.x, 1e-5)
     assert torch.equal(cuda.unpack(cuda.pack(spikes.flatten()), spikes.numel(), spikes.dtype), spikes.flatten())
 
 
@@ -215,7 +221,7 @@ def test_two_bits_are_enough(reset, delay, steps, neurons, dtype):
     assert torch.equal(spikes, full[0])
     assert torch.equal(last, full[1])
     for given in (above, (above[0], None), (None, above[1])):
-        grad_x, grad_state = cuda.backward_two_bit(*given, bits, state, parameters, neuron, state.numel(), x.dtype)
+        grad_x, grad_state = from_bits(x, *given, bits, state, parameters, neuron)
         expected = cuda.backward(*given, x, state, parameters, neuron, Want())
         close(grad_x.to(dtype), expected.x, TOLERANCE[dtype])
         close(grad_state, expected.state, TOLERANCE[state.dtype])
@@ -225,9 +231,7 @@ def test_two_bits_of_no_neurons():
     x, state, parameters, *above = case(3, 0)
     spikes, last, bits = cuda.forward_two_bit(x, state, parameters, Neuron("rectangle", 0.5))
     assert (spikes.shape, last.shape, bits.shape) == ((3, 0), (0,), (3, 0))
-    assert cuda.backward_two_bit(*above, bits, state, parameters, Neuron("rectangle", 0.5), state.numel(), x.dtype)[
-        0
-    ].shape == (3, 0)
+    assert from_bits(x, *above, bits, state, parameters, Neuron("rectangle", 0.5))[0].shape == (3, 0)
 
 
 @pytest.mark.parametrize("reset", RESETS)
@@ -292,16 +296,17 @@ def test_arguments_are_left_alone():
     assert all(torch.equal(a, b) for a, b in zip(held, before, strict=True))
 
 
-def test_memory_order_is_restored():
+def test_any_order_of_axes():
     x, state, parameters, grad_spikes, grad_state = case(5, 6)
     neuron = Neuron()
-    expected = cuda.backward(grad_spikes, grad_state, x, state, parameters, neuron, Want())
-    across = x.t().contiguous().t(), grad_spikes.t().contiguous().t()
-    ours = cuda.backward(across[1], grad_state, across[0], state, parameters, neuron, Want())
-    assert torch.equal(ours.x, expected.x)
-    one = torch.ones((), device=DEVICE).expand(5, 6)
-    expected = cuda.backward(one.contiguous(), None, x, state, parameters, neuron, Want())
-    assert torch.equal(cuda.backward(one, None, x, state, parameters, neuron, Want()).x, expected.x)
+    rows = cuda.backward(grad_spikes, grad_state, x, state, parameters, neuron, Want())
+    steps, one = [v.unflatten(-1, (2, 3)).transpose(-2, -1) for v in (x, grad_spikes)], state.view(2, 3).t()
+    ours = cuda.backward(steps[1], grad_state.view(2, 3).t(), steps[0], one, parameters, neuron, Want())
+    assert ours.x.stride() == steps[0].stride()
+    assert torch.equal(ours.x, rows.x.unflatten(-1, (2, 3)).transpose(-2, -1))
+    assert torch.equal(ours.state, rows.state.view(2, 3).t())
+    assert torch.equal(cuda.forward(steps[0], one, parameters, neuron)[1].t().flatten(),
+                       cuda.forward(x, state, parameters, neuron)[1])  # fmt: skip
 
 
 def test_programs_cover_small_layers_and_large_ones():
@@ -353,7 +358,7 @@ for dtype in (torch.float32, torch.bfloat16):
     cuda.forward(x, state, parameters, Neuron())
     cuda.backward(x, None, x, state, parameters, Neuron(), Want())
     bits = cuda.forward_two_bit(x, state, parameters, Neuron("rectangle", 0.5))[2]
-    cuda.backward_two_bit(x, None, bits, state, parameters, Neuron("rectangle", 0.5), state.numel(), x.dtype)
+    cuda.backward_two_bit_(torch.empty_like(x), x, None, bits, state, parameters, Neuron("rectangle", 0.5))
 """
 
 

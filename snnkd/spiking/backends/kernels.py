@@ -1,20 +1,21 @@
 """What a fused backend is: the words that its kernels and the operators above share.
 
-Kernels see memory and not shapes. ``x`` is ``(T, M)``: the ``M`` neurons of one step lie in memory order, whichever
-order of axes that is, and neuron ``m`` has the parameters of channel ``(m // inner) % C``. That covers a single value
-(``C = 1``), ``(T, B, C, H, W)`` in rows (``inner = H·W``) and channels-last (``inner = 1``).
+Kernels see memory and not shapes. ``x`` is ``(T, ...)`` with steps that follow each other without gaps. The ``M``
+neurons of a step lie in whichever order of axes that is (all tensors of a call have the same), and neuron ``m`` of
+memory has the parameters of channel ``(m // inner) % C``. That covers a single value (``C = 1``), ``(T, B, C, H, W)``
+in rows (``inner = H·W``) and channels-last (``inner = 1``).
 
 A fused backend is a module with these functions; ``x``, gradients of spikes and gradients of ``x`` have the dtype of
 ``x``, everything else the state's (fp32, or fp64 for fp64 input). No state is rest, and then has no gradient:
 
-``forward(x (T, M), state (M,) | None, parameters, neuron) -> spikes (T, M), state (M,)``
+``forward(x (T, ...), state (...) | None, parameters, neuron) -> spikes (T, ...), state (...)``
 ``backward(grad_spikes | None, grad_state | None, x, state | None, parameters, neuron, want) -> Gradients``
 ``forward_two_bit(x, state | None, parameters, neuron) -> spikes, state, bits (T, ceil(M / 4)) uint8``
-``backward_two_bit(grad_spikes | None, grad_state | None, bits, state | None, parameters, neuron, M, dtype of x)
--> (grad_x, grad_state | None)``
+``backward_two_bit_(grad_x, grad_spikes | None, grad_state | None, bits, state | None, parameters, neuron)
+-> grad_state | None``, and ``grad_x (T, ...)`` is filled in
 ``pack(x (N,)) -> uint8 (ceil(N / 8),)`` and ``unpack(bits, N, dtype) -> (N,)``: one bit a value, 1 where it is not 0
 ``moments(x, channels, inner) -> mean (C,), biased variance (C,)`` over time and all neurons of a channel
-``scaled_sum_(grad (T, M), x (T, M), a (C,), b (C,), c (C,), inner)``: in place ``grad = a·grad + b·x + c``
+``scaled_sum_(grad (T, ...), x (T, ...), a (C,), b (C,), c (C,), inner)``: in place ``grad = a·grad + b·x + c``
 
 All allocate what they return; none changes an argument unless its name ends in an underscore; none keeps a tensor.
 """
@@ -41,6 +42,16 @@ def not_finite(**named: Tensor | None) -> str:
         first = f", first at time step {int((~good.flatten(1)).any(1).nonzero()[0])}" if name == "x" else ""
         return f"{name} must be finite, got {bad} NaN or infinite values of {value.numel()}{first}"
     return "the membrane overflowed although x is finite: is beta above 1?"
+
+
+def extent(x: Tensor) -> tuple[int, int]:
+    """Return the steps ``T`` of ``x (T, ...)`` and the neurons ``M`` of one."""
+    return x.shape[0], x.shape[1:].numel()
+
+
+def new_state(x: Tensor) -> Tensor:
+    """Return uninitialised memory for the state of one step of ``x``, in its order."""
+    return torch.empty_strided(x.shape[1:], x.stride()[1:], dtype=state_dtype(x.dtype), device=x.device)
 
 
 class Neuron(NamedTuple):
@@ -79,7 +90,7 @@ class Want(NamedTuple):
 
 
 class Gradients(NamedTuple):
-    """Of ``x (T, M)`` (or of the current), the state ``(M,)``, and totals per channel ``(C,)``."""
+    """Of ``x (T, ...)`` (or of the current), the state ``(...)``, and totals per channel ``(C,)``."""
 
     x: Tensor
     state: Tensor | None

@@ -7,8 +7,8 @@ from torch import Tensor
 
 from snnkd.spiking import backends
 from snnkd.spiking.backends.kernels import Neuron, Want
-from snnkd.spiking.layout import dense_strides
-from snnkd.spiking.operators.memory import Memory, differentiable_once, fake_gradients, fake_outputs, operator
+from snnkd.spiking.operators.dispatch import nothing, operator
+from snnkd.spiking.operators.memory import Memory, fake_gradients, fake_outputs, total
 
 _INTEGRATOR = Neuron(fires=False)
 
@@ -16,9 +16,8 @@ _INTEGRATOR = Neuron(fires=False)
 @operator("li")
 def li(x: Tensor, state: Tensor | None, beta: Tensor) -> tuple[Tensor, Tensor]:
     """Membranes ``(T, ...)`` and the last one."""
-    m = Memory(x.shape, dense_strides(x.shape, x.stride()), x.dtype, state, beta, torch.zeros_like(beta))
-    membranes, last = backends.fused(x.device).forward(m.flat(x), m.state, m.parameters, _INTEGRATOR)
-    return m.steps(membranes), m.step(last)
+    m = Memory(x.shape, x.stride(), x.dtype, state, beta, torch.zeros_like(beta))
+    return backends.fused(x.device).forward(m.ordered(x), m.state, m.parameters, _INTEGRATOR)
 
 
 @li.register_fake
@@ -35,19 +34,19 @@ def li_backward(
     beta: Tensor,
     want_beta: bool,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Gradients of x, state and beta; of beta an empty tensor where it is not wanted."""
-    m = Memory(x.shape, dense_strides(x.shape, x.stride()), x.dtype, state, beta, torch.zeros_like(beta))
-    grads = m.flat_grads(grad_membranes, grad_state)
+    """Gradients of x, state and beta."""
+    m = Memory(x.shape, x.stride(), x.dtype, state, beta, torch.zeros_like(beta))
+    grads = m.grads(grad_membranes, grad_state)
     want = Want(beta=want_beta)
-    g = backends.fused(x.device).backward(*grads, m.flat(x), m.state, m.parameters, _INTEGRATOR, want)
-    return m.steps(g.x), m.step(g.state), m.total(g.beta if want_beta else None, beta)
+    g = backends.fused(x.device).backward(*grads, m.ordered(x), m.state, m.parameters, _INTEGRATOR, want)
+    return g.x, g.state, total(g.beta if want_beta else None, beta)
 
 
 @li_backward.register_fake
 def _(
     grad_membranes: Any, grad_state: Any, x: Tensor, state: Tensor | None, beta: Tensor, want_beta: bool
 ) -> tuple[Tensor, Tensor, Tensor]:
-    return (*fake_gradients(x, state), torch.empty_like(beta) if want_beta else beta.new_empty(0))
+    return (*fake_gradients(x, state), torch.empty_like(beta) if want_beta else nothing(x.device))
 
 
 def _save(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor], output: Any) -> None:
@@ -62,4 +61,4 @@ def _gradient(ctx: Any, grad_membranes: Tensor | None, grad_state: Tensor | None
 
 
 li.register_autograd(_gradient, setup_context=_save)
-differentiable_once(li_backward)
+li_backward.refuse_derivative()

@@ -7,8 +7,8 @@ from torch import Tensor
 
 from snnkd.spiking import backends
 from snnkd.spiking.backends.kernels import Neuron, Want
-from snnkd.spiking.layout import dense_strides
-from snnkd.spiking.operators.memory import Memory, differentiable_once, fake_gradients, fake_outputs, operator
+from snnkd.spiking.operators.dispatch import nothing, operator
+from snnkd.spiking.operators.memory import Memory, fake_gradients, fake_outputs, total
 
 
 @operator("lif")
@@ -27,10 +27,9 @@ def lif(
     detach_reset: bool,
 ) -> tuple[Tensor, Tensor]:
     """Run the neuron, on ``scale·(x − mean) + bias`` where these are given (each ``(C,)``)."""
-    m = Memory(x.shape, dense_strides(x.shape, x.stride()), x.dtype, state, beta, threshold, mean, scale, bias)
+    m = Memory(x.shape, x.stride(), x.dtype, state, beta, threshold, mean, scale, bias)
     neuron = Neuron(surrogate, width, reset, reset_delay, detach_reset)
-    spikes, last = backends.fused(x.device).forward(m.flat(x), m.state, m.parameters, neuron)
-    return m.steps(spikes), m.step(last)
+    return backends.fused(x.device).forward(m.ordered(x), m.state, m.parameters, neuron)
 
 
 @lif.register_fake
@@ -58,19 +57,19 @@ def lif_backward(
     want_threshold: bool,
     want_affine: bool,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """Gradients of x, state, beta, threshold, scale and bias; empty tensors for those not wanted."""
-    m = Memory(x.shape, dense_strides(x.shape, x.stride()), x.dtype, state, beta, threshold, mean, scale, bias)
+    """Gradients of x, state, beta, threshold, scale and bias."""
+    m = Memory(x.shape, x.stride(), x.dtype, state, beta, threshold, mean, scale, bias)
     neuron = Neuron(surrogate, width, reset, reset_delay, detach_reset)
     want = Want(want_beta, want_threshold, want_affine)
-    grads = m.flat_grads(grad_spikes, grad_state)
-    g = backends.fused(x.device).backward(*grads, m.flat(x), m.state, m.parameters, neuron, want)
+    grads = m.grads(grad_spikes, grad_state)
+    g = backends.fused(x.device).backward(*grads, m.ordered(x), m.state, m.parameters, neuron, want)
     return (
-        m.steps(g.x),
-        m.step(g.state),
-        m.total(g.beta if want_beta else None, beta),
-        m.total(g.threshold if want_threshold else None, threshold),
-        m.total(g.scale, scale),
-        m.total(g.bias, bias),
+        g.x,
+        g.state,
+        total(g.beta if want_beta else None, beta),
+        total(g.threshold if want_threshold else None, threshold),
+        total(g.scale, scale),
+        total(g.bias, bias),
     )
 
 
@@ -80,13 +79,12 @@ def _(
     mean: Any, scale: Tensor | None, bias: Tensor | None, surrogate: Any, width: Any, reset: Any, reset_delay: Any,
     detach_reset: Any, want_beta: bool, want_threshold: bool, want_affine: bool,
 ) -> tuple[Tensor, ...]:  # fmt: skip
-    none = beta.new_empty(0)
     return (
         *fake_gradients(x, state),
-        torch.empty_like(beta) if want_beta else none,
-        torch.empty_like(threshold) if want_threshold else beta.new_empty(0),
-        torch.empty_like(scale) if want_affine and scale is not None else beta.new_empty(0),
-        torch.empty_like(bias) if want_affine and bias is not None else beta.new_empty(0),
+        torch.empty_like(beta) if want_beta else nothing(x.device),
+        torch.empty_like(threshold) if want_threshold else nothing(x.device),
+        torch.empty_like(scale) if want_affine and scale is not None else nothing(x.device),
+        torch.empty_like(bias) if want_affine and bias is not None else nothing(x.device),
     )
 
 
@@ -108,4 +106,4 @@ def _lif_gradient(ctx: Any, grad_spikes: Tensor | None, grad_state: Tensor | Non
 
 
 lif.register_autograd(_lif_gradient, setup_context=_save_input)
-differentiable_once(lif_backward)
+lif_backward.refuse_derivative()

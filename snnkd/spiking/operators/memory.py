@@ -1,22 +1,18 @@
 """The tensors of one call as kernels see them, and back."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Tensor, library
+from torch import Tensor
 
 from snnkd.spiking.backends.kernels import Parameters, state_dtype
-from snnkd.spiking.layout import dense_strides, flat
-
-
-def operator(name: str) -> Callable[[Callable[..., Any]], Any]:
-    """Register a function as ``snnkd::name``."""
-    return library.custom_op(f"snnkd::{name}", mutates_args=())
+from snnkd.spiking.layout import dense_strides, ordered
+from snnkd.spiking.operators.dispatch import nothing
 
 
 class Memory:
-    """State and parameters, flat, for an input of ``shape``, ``strides`` and ``dtype``."""
+    """State and parameters for an input of ``shape``, ``strides`` and ``dtype``, in the order of its memory."""
 
     def __init__(
         self,
@@ -26,44 +22,42 @@ class Memory:
         state: Tensor | None,
         *parameters: Tensor | None,
     ) -> None:
-        self.shape, self.strides, self.dtype = tuple(shape), tuple(strides), dtype
-        if state is not None and (tuple(state.shape) != self.shape[1:] or state.dtype != state_dtype(dtype)):
-            expected = f"{state_dtype(dtype)} {self.shape[1:]}"
-            raise ValueError(f"state must be {expected}, got {state.dtype} {tuple(state.shape)}")
-        # A state of rest stays away: a step of zeros would be a large share of what backward keeps.
-        self.state = None if state is None else flat(state, self.strides[1:], 0)
+        self.strides, self.dtype = dense_strides(shape, strides), dtype
+        if state is not None:
+            if tuple(state.shape) != tuple(shape[1:]) or state.dtype != state_dtype(dtype):
+                expected = f"{state_dtype(dtype)} {tuple(shape[1:])}"
+                raise ValueError(f"state must be {expected}, got {state.dtype} {tuple(state.shape)}")
+            # A state of rest stays away: a step of zeros would be a large share of what backward keeps.
+            state = ordered(state, self.strides[1:])
+        self.state = state
         self.channels = max(p.numel() for p in parameters if p is not None)
         # How far it is from one channel to the next: what lies between belongs to one.
         self.inner = self.strides[2] if self.channels > 1 else 1
-        spread = [None if p is None else p.detach().reshape(-1).expand(self.channels).contiguous() for p in parameters]
+        spread = [None if p is None else self._spread(p) for p in parameters]
         self.parameters = Parameters(spread[0], spread[1], self.inner, *spread[2:])  # type: ignore[arg-type]
 
-    def flat(self, x: Tensor) -> Tensor:
-        """View an input, or a gradient of the output, as ``(T, M)``."""
-        return flat(x, self.strides, 1)
+    def _spread(self, values: Tensor) -> Tensor:
+        if values.ndim == 1 and len(values) == self.channels and values.is_contiguous():
+            return values
+        return values.reshape(-1).expand(self.channels).contiguous()
 
-    def flat_grads(self, spikes: Tensor | None, state: Tensor | None) -> tuple[Tensor | None, Tensor | None]:
-        """View what comes in from behind, in the dtypes of input and state."""
+    def ordered(self, x: Tensor) -> Tensor:
+        """Return the input, or a gradient of the output, in the order of this memory."""
+        return ordered(x, self.strides)
+
+    def grads(self, spikes: Tensor | None, state: Tensor | None) -> tuple[Tensor | None, Tensor | None]:
+        """Return what comes in from behind, in this order and in the dtypes of input and state."""
         return (
-            None if spikes is None else self.flat(spikes.to(self.dtype)),
-            None if state is None else flat(state.to(state_dtype(self.dtype)), self.strides[1:], 0),
+            None if spikes is None else self.ordered(spikes.to(self.dtype)),
+            None if state is None else ordered(state.to(state_dtype(self.dtype)), self.strides[1:]),
         )
 
-    def steps(self, values: Tensor) -> Tensor:
-        """Give ``(T, M)`` the shape of the input."""
-        return shaped(values, self.shape, self.strides)
 
-    def step(self, values: Tensor | None) -> Tensor:
-        """Give ``(M,)`` the shape of the state; an empty tensor for none."""
-        if values is None:
-            return self.parameters.beta.new_empty(0)
-        return shaped(values, self.shape[1:], self.strides[1:])
-
-    def total(self, values: Tensor | None, parameter: Tensor | None) -> Tensor:
-        """Give totals per channel the form of a parameter; an empty tensor for none."""
-        if values is None or parameter is None:
-            return self.parameters.beta.new_empty(0)
-        return (values.sum() if parameter.numel() == 1 else values.clone()).reshape(parameter.shape)
+def total(values: Tensor | None, parameter: Tensor | None) -> Any:
+    """Give totals per channel the form of a parameter; ``None`` for none."""
+    if values is None or parameter is None:
+        return None
+    return (values.sum() if parameter.numel() == 1 else values.clone()).reshape(parameter.shape)
 
 
 def shaped(values: Tensor, shape: Sequence[int], strides: Sequence[int]) -> Tensor:
@@ -83,18 +77,4 @@ def fake_outputs(x: Tensor) -> tuple[Tensor, Tensor]:
 def fake_gradients(x: Tensor, state: Tensor | None) -> tuple[Tensor, Tensor]:
     """Return tensors like the gradients of input and state; an empty one for no state."""
     of_x, of_state = fake_outputs(x)
-    return of_x, of_state if state is not None else of_state.new_empty(0)
-
-
-def differentiable_once(backward: Any) -> None:
-    """Say what to do where the derivative of a backward operator is asked for."""
-
-    def refuse(ctx: Any, *grads: Any) -> Any:
-        raise RuntimeError(
-            "the fused backends have no second derivative: pass backend='reference' to differentiate twice"
-        )
-
-    def keep_nothing(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
-        pass
-
-    backward.register_autograd(refuse, setup_context=keep_nothing)
+    return of_x, of_state if state is not None else nothing(x.device)

@@ -20,8 +20,8 @@ from torch import Tensor
 
 from snnkd.spiking import backends
 from snnkd.spiking.backends.kernels import Neuron, Want, state_dtype
-from snnkd.spiking.layout import dense_strides
-from snnkd.spiking.operators.memory import Memory, differentiable_once, fake_gradients, fake_outputs, operator
+from snnkd.spiking.operators.dispatch import nothing, operator
+from snnkd.spiking.operators.memory import Memory, fake_gradients, fake_outputs, total
 
 
 @operator("norm_lif")
@@ -40,15 +40,14 @@ def norm_lif(
     detach_reset: bool,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Spikes, the last state, and the batch's mean and (biased) variance ``(C,)``."""
-    strides = dense_strides(x.shape, x.stride())
-    m = Memory(x.shape, strides, x.dtype, state, beta, threshold, weight, weight, bias)
-    flat, backend = m.flat(x), backends.fused(x.device)
-    mean, variance = backend.moments(flat, m.channels, m.inner)
-    scale = weight.detach() * torch.rsqrt(variance + eps)
+    m = Memory(x.shape, x.stride(), x.dtype, state, beta, threshold, weight, weight, bias)
+    x, backend = m.ordered(x), backends.fused(x.device)
+    mean, variance = backend.moments(x, m.channels, m.inner)
+    scale = weight * torch.rsqrt(variance + eps)
     parameters = m.parameters._replace(mean=mean, scale=scale, inner=m.inner)
     neuron = Neuron(surrogate, width, reset, reset_delay, detach_reset)
-    spikes, last = backend.forward(flat, m.state, parameters, neuron)
-    return m.steps(spikes), m.step(last), mean, variance
+    spikes, last = backend.forward(x, m.state, parameters, neuron)
+    return spikes, last, mean, variance
 
 
 @norm_lif.register_fake
@@ -78,29 +77,28 @@ def norm_lif_backward(
     want_beta: bool,
     want_threshold: bool,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """Gradients of x, state, beta, threshold, weight and bias; empty tensors for those not wanted."""
-    strides = dense_strides(x.shape, x.stride())
-    m = Memory(x.shape, strides, x.dtype, state, beta, threshold, mean, weight, bias)
+    """Gradients of x, state, beta, threshold, weight and bias."""
+    m = Memory(x.shape, x.stride(), x.dtype, state, beta, threshold, mean, weight, bias)
     inverse = torch.rsqrt(variance + eps)
-    scale = weight.detach() * inverse
+    scale = weight * inverse
     parameters = m.parameters._replace(scale=scale, inner=m.inner)
-    flat, backend = m.flat(x), backends.fused(x.device)
-    grads = m.flat_grads(grad_spikes, grad_state)
+    x, backend = m.ordered(x), backends.fused(x.device)
+    grads = m.grads(grad_spikes, grad_state)
     want = Want(want_beta, want_threshold, affine=True, current=True)
     neuron = Neuron(surrogate, width, reset, reset_delay, detach_reset)
-    g = backend.backward(*grads, flat, m.state, parameters, neuron, want)
-    grad_bias = m.total(g.bias, mean)
+    g = backend.backward(*grads, x, m.state, parameters, neuron, want)
+    grad_bias = total(g.bias, mean)
     # Σ ȳ(x − μ) comes from the kernel; with 1/√(σ² + ε) it is Σ ȳx̂, the gradient of the weight.
-    grad_weight = m.total(g.scale, mean) * inverse
+    grad_weight = total(g.scale, mean) * inverse
     count = x.numel() // m.channels
     q = -scale * inverse * grad_weight / count
     r = -scale * grad_bias / count - q * mean
-    backend.scaled_sum_(g.x, flat, scale, q, r, m.inner)
+    backend.scaled_sum_(g.x, x, scale, q, r, m.inner)
     return (
-        m.steps(g.x),
-        m.step(g.state),
-        m.total(g.beta if want_beta else None, beta),
-        m.total(g.threshold if want_threshold else None, threshold),
+        g.x,
+        g.state,
+        total(g.beta if want_beta else None, beta),
+        total(g.threshold if want_threshold else None, threshold),
         grad_weight.to(weight.dtype),
         grad_bias.to(bias.dtype),
     )
@@ -114,8 +112,8 @@ def _(
 ) -> tuple[Tensor, ...]:  # fmt: skip
     return (
         *fake_gradients(x, state),
-        torch.empty_like(beta) if want_beta else beta.new_empty(0),
-        torch.empty_like(threshold) if want_threshold else beta.new_empty(0),
+        torch.empty_like(beta) if want_beta else nothing(x.device),
+        torch.empty_like(threshold) if want_threshold else nothing(x.device),
         torch.empty_like(weight),
         torch.empty_like(bias),
     )
@@ -135,4 +133,4 @@ def _gradient(ctx: Any, grad_spikes: Tensor | None, grad_state: Tensor | None, *
 
 
 norm_lif.register_autograd(_gradient, setup_context=_save)
-differentiable_once(norm_lif_backward)
+norm_lif_backward.refuse_derivative()

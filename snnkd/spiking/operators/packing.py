@@ -4,14 +4,15 @@ import torch
 from torch import Tensor
 
 from snnkd.spiking import backends
-from snnkd.spiking.layout import dense_strides, flat
-from snnkd.spiking.operators.memory import operator, shaped
+from snnkd.spiking.layout import dense_strides, flat, ordered
+from snnkd.spiking.operators.dispatch import operator
+from snnkd.spiking.operators.memory import shaped
 
 
 @operator("pack_bits")
 def pack_bits(x: Tensor) -> Tensor:
     """Return ``ceil(N / 8)`` bytes with a bit for each value that is not 0, in memory order."""
-    return backends.fused(x.device).pack(flat(x, dense_strides(x.shape, x.stride()), 0))
+    return backends.fused(x.device).pack(flat(ordered(x, dense_strides(x.shape, x.stride()))))
 
 
 @pack_bits.register_fake

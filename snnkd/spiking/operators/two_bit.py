@@ -12,8 +12,8 @@ from torch import Tensor
 
 from snnkd.spiking import backends
 from snnkd.spiking.backends.kernels import Neuron
-from snnkd.spiking.layout import dense_strides
-from snnkd.spiking.operators.memory import Memory, differentiable_once, fake_gradients, fake_outputs, operator
+from snnkd.spiking.operators.dispatch import operator
+from snnkd.spiking.operators.memory import Memory, fake_gradients, fake_outputs
 
 
 @operator("lif_two_bit")
@@ -21,10 +21,9 @@ def lif_two_bit(
     x: Tensor, state: Tensor | None, beta: Tensor, threshold: Tensor, width: float, reset: str, reset_delay: bool
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Spikes, the last state, and the bits ``(T, ceil(M / 4))``."""
-    m = Memory(x.shape, dense_strides(x.shape, x.stride()), x.dtype, state, beta, threshold)
+    m = Memory(x.shape, x.stride(), x.dtype, state, beta, threshold)
     neuron = Neuron("rectangle", width, reset, reset_delay)
-    spikes, last, bits = backends.fused(x.device).forward_two_bit(m.flat(x), m.state, m.parameters, neuron)
-    return m.steps(spikes), m.step(last), bits
+    return backends.fused(x.device).forward_two_bit(m.ordered(x), m.state, m.parameters, neuron)
 
 
 @lif_two_bit.register_fake
@@ -50,13 +49,11 @@ def lif_two_bit_backward(
 ) -> tuple[Tensor, Tensor]:
     """Gradients of an input of ``shape``, ``strides`` and ``dtype``, and of the state."""
     m = Memory(shape, strides, dtype, state, beta, threshold)
-    grads = m.flat_grads(grad_spikes, grad_state)
-    neurons = torch.Size(shape[1:]).numel()
+    grads = m.grads(grad_spikes, grad_state)
     neuron = Neuron("rectangle", width, reset, reset_delay)
-    x, before = backends.fused(bits.device).backward_two_bit(
-        *grads, bits, m.state, m.parameters, neuron, neurons, dtype
-    )
-    return m.steps(x), m.step(before)
+    x = torch.empty_strided(shape, m.strides, dtype=dtype, device=bits.device)
+    before = backends.fused(bits.device).backward_two_bit_(x, *grads, bits, m.state, m.parameters, neuron)
+    return x, before
 
 
 @lif_two_bit_backward.register_fake
@@ -72,7 +69,7 @@ def _save_bits(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor, 
     ctx.set_materialize_grads(False)
     ctx.mark_non_differentiable(output[2])
     ctx.save_for_backward(output[2], state, beta, threshold)
-    ctx.choices = (*choices, list(x.shape), dense_strides(x.shape, x.stride()), x.dtype)
+    ctx.choices = (*choices, list(x.shape), list(x.stride()), x.dtype)
 
 
 def _gradient(
@@ -84,4 +81,4 @@ def _gradient(
 
 
 lif_two_bit.register_autograd(_gradient, setup_context=_save_bits)
-differentiable_once(lif_two_bit_backward)
+lif_two_bit_backward.refuse_derivative()

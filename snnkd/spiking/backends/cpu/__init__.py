@@ -16,7 +16,17 @@ from snnkd.spiking.backends.cpu import channels as channel_kernels
 from snnkd.spiking.backends.cpu import neuron as kernels
 from snnkd.spiking.backends.cpu import steps, surrogates, team
 from snnkd.spiking.backends.cpu import words as w
-from snnkd.spiking.backends.kernels import Gradients, Neuron, Parameters, Want, not_finite, state_dtype
+from snnkd.spiking.backends.kernels import (
+    Gradients,
+    Neuron,
+    Parameters,
+    Want,
+    extent,
+    new_state,
+    not_finite,
+    state_dtype,
+)
+from snnkd.spiking.layout import flat
 
 # A bfloat16 goes through NumPy as the 16 bits that it is.
 DTYPES = {
@@ -44,14 +54,14 @@ def _arguments(x: Tensor, parameters: Parameters, neuron: Neuron, packed: int = 
     """Fill in what the kernels share; ``packed`` neurons go into one byte."""
     a = np.zeros(w.WORDS, np.int64)
     f = a.view(np.float64)
-    a[w.STEPS], a[w.NEURONS] = x.shape
+    time, neurons = a[w.STEPS], a[w.NEURONS] = extent(x)
     a[w.INNER], a[w.CHANNELS] = parameters.inner, parameters.beta.numel()
     a[w.FIRES], a[w.DELAYED] = neuron.fires, neuron.fires and neuron.reset_delay
     f[w.SURROGATE_WIDTH] = neuron.width
     if neuron.fires:
         f[w.C_SUBTRACT], f[w.C_ZERO] = neuron.reset == "subtract", neuron.reset == "zero"
         f[w.C_ATTACHED] = not neuron.detach_reset
-    _split(a, x.shape[0], -(-x.shape[1] // packed))
+    _split(a, time, -(-neurons // packed))
     for word, value in (
         (w.X, x),
         (w.BETA, parameters.beta),
@@ -83,7 +93,7 @@ def forward(x: Tensor, state: Tensor | None, parameters: Parameters, neuron: Neu
     Raises:
         ValueError: a NaN or infinite value came in, or the membrane grew beyond its dtype.
     """
-    spikes, last = torch.empty_like(x), torch.empty(x.shape[1], dtype=state_dtype(x.dtype))
+    spikes, last = torch.empty_like(x), new_state(x)
     a = _arguments(x, parameters, neuron)
     a[w.OUT], a[w.STATE], a[w.STATE_OUT] = spikes.data_ptr(), _address(state), last.data_ptr()
     team.run(kernels.forward(_form(parameters), *DTYPES[x.dtype]), a, x.numel(), state_dtype(x.dtype))
@@ -101,9 +111,10 @@ def _blame(x: Tensor, state: Tensor | None, parameters: Parameters) -> str:
 def forward_two_bit(
     x: Tensor, state: Tensor | None, parameters: Parameters, neuron: Neuron
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """As :func:`forward`, with the bits that :func:`backward_two_bit` needs."""
-    spikes, last = torch.empty_like(x), torch.empty(x.shape[1], dtype=state_dtype(x.dtype))
-    bits = torch.empty(x.shape[0], -(-x.shape[1] // 4), dtype=torch.uint8)
+    """As :func:`forward`, with the bits that :func:`backward_two_bit_` needs."""
+    spikes, last = torch.empty_like(x), new_state(x)
+    time, neurons = extent(x)
+    bits = torch.empty(time, -(-neurons // 4), dtype=torch.uint8)
     a = _arguments(x, parameters, neuron, packed=4)
     a[w.OUT], a[w.STATE], a[w.STATE_OUT] = spikes.data_ptr(), _address(state), last.data_ptr()
     a[w.BITS] = bits.data_ptr()
@@ -128,38 +139,40 @@ def backward(
     of_neuron, of_affine = want.beta or want.threshold, want.affine
     a[w.LEARN_NEURON], a[w.LEARN_AFFINE], a[w.SCALED] = of_neuron, of_affine, not want.current
     # A row for each chunk, added in their order: the result does not depend on which thread was first.
-    learns = of_neuron or of_affine
-    totals = torch.zeros(-(-x.shape[1] // int(a[w.CHUNK])) if learns else 0, 4, int(a[w.CHANNELS]), dtype=torch.float64)
-    a[w.X], a[w.STATE], a[w.GRAD_X], a[w.TOTALS] = x.data_ptr(), _address(state), grad_x.data_ptr(), totals.data_ptr()
+    totals = None
+    if of_neuron or of_affine:
+        chunks = -(-int(a[w.NEURONS]) // int(a[w.CHUNK]))
+        totals = torch.zeros(chunks, 4, int(a[w.CHANNELS]), dtype=torch.float64)
+    a[w.STATE], a[w.GRAD_X], a[w.TOTALS] = _address(state), grad_x.data_ptr(), _address(totals)
     a[w.GRAD], a[w.GRAD_STATE], a[w.GRAD_STATE_IN] = map(_address, (grad_spikes, grad_state, grad_state_in))
     surrogate = surrogates.BY_NAME[neuron.surrogate] if neuron.fires else surrogates.Integrator
-    rows = len(x) + 1
     kernel = kernels.backward(_form(parameters), surrogate, *DTYPES[x.dtype])
-    team.run(kernel, a, x.numel(), state_dtype(x.dtype), rows)
+    team.run(kernel, a, x.numel(), state_dtype(x.dtype), rows=len(x) + 1)
+    if totals is None:
+        return Gradients(grad_x, grad_state_in)
     found = totals.sum(0).to(state_dtype(x.dtype))
     wanted = (of_neuron, of_neuron, of_affine, of_affine)
     sums = (found[k] if is_wanted else None for k, is_wanted in enumerate(wanted))
     return Gradients(grad_x, grad_state_in, *sums)
 
 
-def backward_two_bit(
+def backward_two_bit_(
+    grad_x: Tensor,
     grad_spikes: Tensor | None,
     grad_state: Tensor | None,
     bits: Tensor,
     state: Tensor | None,
     parameters: Parameters,
     neuron: Neuron,
-    neurons: int,
-    dtype: torch.dtype,
-) -> tuple[Tensor, Tensor | None]:
-    """Gradients of input and state for the rectangular surrogate with a detached reset."""
-    grad_x = torch.empty(len(bits), neurons, dtype=dtype)
+) -> Tensor | None:
+    """Gradients of input, into ``grad_x``, and state for the rectangular surrogate with a detached reset."""
     grad_state_in = None if state is None else torch.empty_like(state)
     a = _arguments(grad_x, parameters, neuron, packed=4)
     a[w.BITS], a[w.STATE], a[w.GRAD_X] = bits.data_ptr(), _address(state), grad_x.data_ptr()
     a[w.GRAD], a[w.GRAD_STATE], a[w.GRAD_STATE_IN] = map(_address, (grad_spikes, grad_state, grad_state_in))
-    team.run(bit_kernels.backward(_form(parameters), *DTYPES[dtype]), a, grad_x.numel(), state_dtype(dtype))
-    return grad_x, grad_state_in
+    kernel = bit_kernels.backward(_form(parameters), *DTYPES[grad_x.dtype])
+    team.run(kernel, a, grad_x.numel(), state_dtype(grad_x.dtype))
+    return grad_state_in
 
 
 def pack(x: Tensor) -> Tensor:
@@ -191,15 +204,15 @@ def _run_packing(x: Tensor, bits: Tensor, back: bool) -> np.ndarray:
 
 
 def moments(x: Tensor, channels: int, inner: int) -> tuple[Tensor, Tensor]:
-    """Mean and (biased) variance of each channel of ``x (T, M)``, ``(C,)`` in the state's dtype."""
+    """Mean and (biased) variance of each channel of ``x (T, ...)``, ``(C,)`` in the state's dtype."""
     real = state_dtype(x.dtype)
     # About the mean of the first step, which no single value can lead astray.
-    pivot = x[0].view(-1, channels, inner).mean((0, 2), dtype=real)
+    pivot = flat(x[0]).view(-1, channels, inner).mean((0, 2), dtype=real)
     a = np.zeros(w.WORDS, np.int64)
-    a[w.STEPS], a[w.NEURONS] = x.shape
+    time, neurons = a[w.STEPS], a[w.NEURONS] = extent(x)
     a[w.INNER], a[w.CHANNELS] = inner, channels
-    _split(a, x.shape[0], x.shape[1])
-    totals = torch.zeros(-(-x.shape[1] // int(a[w.CHUNK])), 2, channels, dtype=torch.float64)
+    _split(a, time, neurons)
+    totals = torch.zeros(-(-neurons // int(a[w.CHUNK])), 2, channels, dtype=torch.float64)
     a[w.X], a[w.MEAN], a[w.TOTALS] = x.data_ptr(), pivot.data_ptr(), totals.data_ptr()
     team.run(channel_kernels.moments(*DTYPES[x.dtype]), a, x.numel(), real)
     first, second = totals.sum(0) / (x.numel() // channels)
@@ -209,9 +222,9 @@ def moments(x: Tensor, channels: int, inner: int) -> tuple[Tensor, Tensor]:
 def scaled_sum_(grad: Tensor, x: Tensor, factor: Tensor, slope: Tensor, offset: Tensor, inner: int) -> None:
     """Set ``grad = factor·grad + slope·x + offset`` in place, with the three per channel."""
     a = np.zeros(w.WORDS, np.int64)
-    a[w.STEPS], a[w.NEURONS] = x.shape
+    a[w.STEPS], a[w.NEURONS] = extent(x)
     a[w.INNER], a[w.CHANNELS] = inner, len(factor)
-    _split(a, x.shape[0], x.shape[1])
+    _split(a, *extent(x))
     a[w.X], a[w.GRAD] = x.data_ptr(), grad.data_ptr()
     a[w.BETA], a[w.THRESHOLD], a[w.MEAN] = factor.data_ptr(), slope.data_ptr(), offset.data_ptr()
     team.run(channel_kernels.scaled_sums(*DTYPES[x.dtype]), a, x.numel(), state_dtype(x.dtype))

@@ -164,7 +164,7 @@ def forward(form: Any, real: Any, element: Any) -> Any:
                     if t + 1 < T:
                         fetch(a[w.X] + (lo + M) * x.itemsize, n * x.itemsize)
                     if a[w.DELAYED]:
-                        steps.forward_delayed(p, S, x[lo : lo + n], out[lo : lo + n], n)
+                        steps.forward_delayed(p, S, x[lo : lo + n], out[lo : lo + n], n, True)
                     else:
                         steps.forward(p, S, x[lo : lo + n], out[lo : lo + n], n, a[w.FIRES] != 0)
                 if leave(S, state_out[start : start + n], n):
@@ -241,27 +241,38 @@ def backward(form: Any, surrogate: Any, real: Any, element: Any) -> Any:
                         if t + 1 < T:
                             fetch(a[w.X] + (lo + M) * size, n * size)
                         if a[w.DELAYED]:
-                            steps.recompute_delayed(p, S, x[lo : lo + n], H[t + 1], n)
+                            steps.forward_delayed(p, S, x[lo : lo + n], H[t + 1], n, False)
                         else:
-                            steps.recompute(p, S, x[lo : lo + n], H[t + 1], n)
+                            steps.forward(p, S, x[lo : lo + n], H[t + 1], n, False)
                 S[steps.GRAD_R : steps.GRAD_R + n] = real(0)
                 enter(S, steps.GRAD_V, a[w.GRAD_STATE], start, n, M, one)
                 for t in range(T - 1, -1, -1):
                     lo = t * M + start
                     h, before = H[t + 1 if recomputed else 0], H[t if recomputed else 0]
+                    x_t, out = x[lo : lo + n], grad_x[lo : lo + n]
                     grad_t = grad[lo : lo + n] if a[w.GRAD] != 0 else silence
                     if t > 0 and a[w.GRAD] != 0:
                         fetch(a[w.GRAD] + (lo - M) * size, n * size)
                     if a[w.DELAYED]:
-                        steps.backward_delayed(p, S, h, before, grad_t, grad_x[lo : lo + n], n, g, learned)
+                        steps.backward_delayed(
+                            p,
+                            S,
+                            h,
+                            before,
+                            x[lo : lo + n],
+                            grad_t,
+                            grad_x[lo : lo + n],
+                            n,
+                            g,
+                            learn_neuron,
+                            learn_affine,
+                        )
                         if learn_neuron:
                             steps.learn_delayed(p, S, before, n)
                     else:
-                        steps.backward(p, S, h, grad_t, grad_x[lo : lo + n], n, g, learned)
+                        steps.backward(p, S, h, x_t, grad_t, out, n, g, learn_neuron, learn_affine)
                         if learn_neuron:
                             steps.learn(p, S, h, before, t == 0, n)
-                    if learn_affine:
-                        steps.learn_affine(p, S, x[lo : lo + n], n)
                 if a[w.DELAYED]:
                     steps.through_first_reset(p, S, H[0], n, g)
                 if a[w.GRAD_STATE_IN] != 0:

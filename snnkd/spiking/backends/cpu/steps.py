@@ -131,7 +131,7 @@ def forward(p, S, x, out, n, fires):
 
 
 @compiled
-def forward_delayed(p, S, x, out, n):
+def forward_delayed(p, S, x, out, n, fires):
     widest_vectors()
     for j in range(n):
         th = threshold_at(p, S, j)
@@ -139,34 +139,11 @@ def forward_delayed(p, S, x, out, n):
         r = p.one if v > th else p.zero
         v = beta_at(p, S, j) * ((p.one - p.c_z * r) * v) + current(p, S, j, x[j]) - r * (p.c_s * th)
         S[V + j] = v
-        out[j] = store(out, p.one if v > th else p.zero)
+        out[j] = store(out, (p.one if v > th else p.zero) if fires else v)
 
 
 @compiled
-def recompute(p, S, x, H, n):
-    widest_vectors()
-    for j in range(n):
-        th = threshold_at(p, S, j)
-        h = beta_at(p, S, j) * S[V + j] + current(p, S, j, x[j])
-        s = p.one if h > th else p.zero
-        S[V + j] = (p.one - p.c_z * s) * h - (p.c_s * th) * s
-        H[j] = h
-
-
-@compiled
-def recompute_delayed(p, S, x, H, n):
-    widest_vectors()
-    for j in range(n):
-        th = threshold_at(p, S, j)
-        v = S[V + j]
-        r = p.one if v > th else p.zero
-        v = beta_at(p, S, j) * ((p.one - p.c_z * r) * v) + current(p, S, j, x[j]) - r * (p.c_s * th)
-        S[V + j] = v
-        H[j] = v
-
-
-@compiled
-def backward(p, S, H, grad, out, n, surrogate, learned):
+def backward(p, S, H, x, grad, out, n, surrogate, learn_neuron, learn_affine):
     widest_vectors()
     for j in range(n):
         th, h, g_v = threshold_at(p, S, j), H[j], S[GRAD_V + j]
@@ -177,13 +154,16 @@ def backward(p, S, H, grad, out, n, surrogate, learned):
         g_h = (p.one - p.c_z * s) * g_v + g_u
         S[GRAD_V + j] = beta_at(p, S, j) * g_h
         out[j] = store(out, outward(p, S, j, g_h))
-        if learned:
+        if learn_neuron:
             S[GRAD_H + j] = g_h
             S[GRAD_U + j] = g_u
+        if learn_affine:
+            S[GRAD_SCALE + j] += g_h * (load(x[j]) - S[MEAN + j])
+            S[GRAD_BIAS + j] += g_h
 
 
 @compiled
-def backward_delayed(p, S, H, before, grad, out, n, surrogate, learned):
+def backward_delayed(p, S, H, before, x, grad, out, n, surrogate, learn_neuron, learn_affine):
     widest_vectors()
     for j in range(n):
         th, b, v = threshold_at(p, S, j), beta_at(p, S, j), before[j]
@@ -193,9 +173,12 @@ def backward_delayed(p, S, H, before, grad, out, n, surrogate, learned):
         S[GRAD_V + j] = b * kept * g_h
         S[GRAD_R + j] = -(p.c_s * th + p.c_z * b * v) * g_h if p.attached > 0 else p.zero
         out[j] = store(out, outward(p, S, j, g_h))
-        if learned:
+        if learn_neuron:
             S[GRAD_H + j] = g_h
             S[GRAD_U + j] = g_u
+        if learn_affine:
+            S[GRAD_SCALE + j] += g_h * (load(x[j]) - S[MEAN + j])
+            S[GRAD_BIAS + j] += g_h
 
 
 @compiled
@@ -218,14 +201,6 @@ def learn_delayed(p, S, before, n):
         r = p.one if v > th else p.zero
         S[GRAD_BETA + j] += g_h * ((p.one - p.c_z * r) * v)
         S[GRAD_THRESHOLD + j] -= S[GRAD_U + j] + p.c_s * r * g_h
-
-
-@compiled
-def learn_affine(p, S, x, n):
-    widest_vectors()
-    for j in range(n):
-        S[GRAD_SCALE + j] += S[GRAD_H + j] * (load(x[j]) - S[MEAN + j])
-        S[GRAD_BIAS + j] += S[GRAD_H + j]
 
 
 @compiled

@@ -68,13 +68,14 @@ def run(kernel: Any, arguments: np.ndarray, size: int, dtype: torch.dtype = torc
     """
     threads = torch.get_num_threads() if size >= MIN_PARALLEL else 1
     # Allocated here and not in the kernel, so that a failure is torch's error.
-    slots = torch.zeros(1, dtype=torch.int64)
-    scratch = torch.empty(threads * SCRATCH_PER_THREAD, dtype=dtype)
-    membranes = torch.empty(threads * rows * int(arguments[w.TILE]), dtype=dtype)
-    silence = torch.zeros(int(arguments[w.TILE]), dtype=dtype)
-    arguments[w.COUNTER], arguments[w.SLOT], arguments[w.SCRATCH] = 0, slots.data_ptr(), scratch.data_ptr()
-    arguments[w.MEMBRANES], arguments[w.SILENCE] = membranes.data_ptr(), silence.data_ptr()
-    address = arguments.ctypes.data
+    tile, size_of_all = int(arguments[w.TILE]), threads * SCRATCH_PER_THREAD
+    scratch = torch.empty(size_of_all + threads * rows * tile, dtype=dtype)
+    address, place = arguments.ctypes.data, scratch.data_ptr()
+    arguments[w.COUNTER], arguments[w.SLOTS], arguments[w.SLOT] = 0, 0, address + w.SLOTS * arguments.itemsize
+    arguments[w.SCRATCH], arguments[w.MEMBRANES] = place, place + size_of_all * scratch.element_size()
+    if not arguments[w.GRAD]:
+        silence = torch.zeros(tile, dtype=dtype)
+        arguments[w.SILENCE] = silence.data_ptr()
     if threads == 1 or _forked:
         # A child of fork() inherits the runtime's state but not its threads: entering a team would wait for them.
         kernel.ctypes(address)

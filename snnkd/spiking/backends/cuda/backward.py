@@ -15,7 +15,8 @@ from triton import language as tl
 from snnkd.spiking.backends.cuda import launch
 from snnkd.spiking.backends.cuda.gradient import membranes, retreat
 from snnkd.spiking.backends.cuda.neuron import derivative, lanes, parameters, row
-from snnkd.spiking.backends.kernels import Gradients, Neuron, Parameters, Want
+from snnkd.spiking.backends.kernels import Gradients, Neuron, Parameters, Want, extent
+from snnkd.spiking.layout import flat
 
 
 @triton.jit(do_not_specialize=["T", "segments"])
@@ -141,8 +142,8 @@ def backward(
 ) -> Gradients:
     """Gradients of ``x`` (or of the current), of the state, and of the parameters that are wanted."""
     given = state is not None
-    x, state = x.contiguous(), launch.initial(state, x.shape[1], x, x.dtype)
-    steps, neurons = x.shape
+    state = launch.initial(state, x)
+    steps, neurons = extent(x)
     per_neuron = [torch.empty_like(state) if wanted else None for wanted in (want.beta, want.threshold)]
     per_neuron += [torch.empty_like(state) if want.affine and parameters.scale is not None else None for _ in range(2)]
     gradients = Gradients(torch.empty_like(x), torch.empty_like(state), *per_neuron)
@@ -157,8 +158,8 @@ def backward(
     block, warps = launch.program(neurons, per_thread, aligned=neurons % 16 == 0)
     with launch.on(x):
         backward_kernel[(triton.cdiv(neurons, block),)](
-            None if grad_spikes is None else grad_spikes.contiguous(),
-            None if grad_state is None else grad_state.contiguous(),
+            grad_spikes,
+            grad_state,
             x,
             state,
             scratch,
@@ -198,7 +199,7 @@ def per_channel(gradients: Gradients, parameters: Parameters, state_given: bool)
     def total(values: Tensor | None) -> Tensor | None:
         channels = parameters.beta.numel()
         inner = parameters.inner if channels > 1 else 1
-        return None if values is None else values.view(-1, channels, inner).sum((0, 2))
+        return None if values is None else flat(values).view(-1, channels, inner).sum((0, 2))
 
     return Gradients(
         gradients.x, gradients.state if state_given else None, *(total(values) for values in gradients[2:])

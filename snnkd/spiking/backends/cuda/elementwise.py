@@ -11,6 +11,7 @@ from triton import language as tl
 
 from snnkd.spiking.backends.cuda import launch
 from snnkd.spiking.backends.cuda.neuron import lanes, of_channel, row
+from snnkd.spiking.backends.kernels import extent
 
 
 @triton.jit
@@ -118,7 +119,7 @@ def unpack(bits: Tensor, N: int, dtype: torch.dtype) -> Tensor:
 
 def scaled_sum_(grad: Tensor, x: Tensor, a: Tensor, b: Tensor, c: Tensor, inner: int) -> None:
     """``grad = a·grad + b·x + c`` in place, with ``a``, ``b`` and ``c`` of each neuron's channel."""
-    steps, neurons = grad.shape
+    steps, neurons = extent(grad)
     if grad.numel() == 0:
         return
     block, warps = launch.program(neurons, 16 // a.element_size(), aligned=neurons % 16 == 0)
@@ -126,7 +127,7 @@ def scaled_sum_(grad: Tensor, x: Tensor, a: Tensor, b: Tensor, c: Tensor, inner:
     with launch.on(grad):
         scaled_sum_kernel[(columns * triton.cdiv(steps, together),)](
             grad,
-            x.contiguous(),
+            x,
             a.contiguous(),
             b.contiguous(),
             c.contiguous(),

@@ -15,7 +15,7 @@ from triton import language as tl
 
 from snnkd.spiking.backends.cuda import launch
 from snnkd.spiking.backends.cuda.neuron import current, lanes, parameters, row, step
-from snnkd.spiking.backends.kernels import Neuron, Parameters
+from snnkd.spiking.backends.kernels import Neuron, Parameters, extent
 
 
 @triton.jit
@@ -68,10 +68,10 @@ def forward_kernel(
 
 
 def forward(x: Tensor, state: Tensor | None, parameters: Parameters, neuron: Neuron) -> tuple[Tensor, Tensor]:
-    """Spikes ``(T, M)`` (the membranes, for the integrator) and the state after the last step ``(M,)``."""
-    x, state = x.contiguous(), launch.initial(state, x.shape[1], x, x.dtype)
+    """Spikes (the membranes, for the integrator) and the state after the last step."""
+    state = launch.initial(state, x)
     spikes, state_out = torch.empty_like(x), torch.empty_like(state)
-    steps, neurons = x.shape
+    steps, neurons = extent(x)
     if neurons == 0:
         return spikes, state_out
     block, warps = launch.program(neurons, 16 // state.element_size(), aligned=neurons % 16 == 0)

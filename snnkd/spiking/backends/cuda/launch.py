@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from snnkd.spiking.backends.kernels import Neuron, Parameters, state_dtype
+from snnkd.spiking.backends.kernels import Neuron, Parameters, new_state
 
 PROGRAMS = 264
 """Programs that a launch should have at least: two for each of the 132 multiprocessors of the largest chip in view."""
@@ -45,11 +45,9 @@ def on(tensor: Tensor) -> contextlib.AbstractContextManager[Any]:
     return torch.cuda.device(tensor.device) if tensor.is_cuda else contextlib.nullcontext()
 
 
-def initial(state: Tensor | None, neurons: int, like: Tensor, dtype: torch.dtype) -> Tensor:
-    """The state in memory order; zeros for none, which cost a step's writing and reading."""
-    if state is None:
-        return torch.zeros(neurons, dtype=state_dtype(dtype), device=like.device)
-    return state.contiguous()
+def initial(state: Tensor | None, x: Tensor) -> Tensor:
+    """The state; zeros for none, which cost a step's writing and reading."""
+    return new_state(x).zero_() if state is None else state
 
 
 def kind(neuron: Neuron) -> str:

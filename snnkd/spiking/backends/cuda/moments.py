@@ -3,10 +3,12 @@
 import torch
 from torch import Tensor
 
+from snnkd.spiking.layout import flat
+
 
 def moments(x: Tensor, channels: int, inner: int) -> tuple[Tensor, Tensor]:
-    """Mean and biased variance of each channel of ``x (T, M)``, ``(C,)``, in fp32 (fp64 for fp64)."""
-    values = x.view(-1, channels, inner if channels > 1 else 1)
+    """Mean and biased variance of each channel of ``x (T, ...)``, ``(C,)``, in fp32 (fp64 for fp64)."""
+    values = flat(x).view(-1, channels, inner if channels > 1 else 1)
     if x.is_cuda:
         mean, inverse = torch.batch_norm_stats(values, 0.0)
         return mean, inverse.square().reciprocal()

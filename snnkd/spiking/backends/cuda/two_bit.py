@@ -20,7 +20,7 @@ from triton import language as tl
 
 from snnkd.spiking.backends.cuda import launch
 from snnkd.spiking.backends.cuda.neuron import lanes, of_channel, parameters, row, step
-from snnkd.spiking.backends.kernels import Neuron, Parameters
+from snnkd.spiking.backends.kernels import Neuron, Parameters, extent
 
 
 @triton.jit
@@ -165,8 +165,8 @@ def forward_two_bit(
     x: Tensor, state: Tensor | None, parameters: Parameters, neuron: Neuron
 ) -> tuple[Tensor, Tensor, Tensor]:
     """As :func:`~snnkd.spiking.backends.cuda.forward.forward`, and the bits ``(T, ceil(M / 4))``."""
-    x, state = x.contiguous(), launch.initial(state, x.shape[1], x, x.dtype)
-    steps, neurons = x.shape
+    state = launch.initial(state, x)
+    steps, neurons = extent(x)
     quarter = triton.cdiv(neurons, 4)
     spikes, state_out = torch.empty_like(x), torch.empty_like(state)
     bits = torch.empty(steps, quarter, dtype=torch.uint8, device=x.device)
@@ -199,29 +199,27 @@ def forward_two_bit(
     return spikes, state_out, bits
 
 
-def backward_two_bit(
+def backward_two_bit_(
+    grad_x: Tensor,
     grad_spikes: Tensor | None,
     grad_state: Tensor | None,
     bits: Tensor,
     state: Tensor | None,
     parameters: Parameters,
     neuron: Neuron,
-    neurons: int,
-    dtype: torch.dtype,
-) -> tuple[Tensor, Tensor | None]:
-    """Gradients of ``x``, which had ``dtype``, and of the state."""
-    steps, given = bits.shape[0], state is not None
-    quarter = bits.shape[1]
-    state = launch.initial(state, neurons, bits, dtype)
-    grad_x = state.new_empty(steps, neurons, dtype=dtype)
+) -> Tensor | None:
+    """Gradients of ``x``, into ``grad_x``, and of the state."""
+    given, quarter = state is not None, bits.shape[1]
+    steps, neurons = extent(grad_x)
+    state = launch.initial(state, grad_x)
     grad_in = torch.empty_like(state)
     if neurons == 0:
-        return grad_x, grad_in if given else None
+        return grad_in if given else None
     block, warps = launch.program(quarter, 16 // state.element_size(), aligned=neurons % 64 == 0)
     with launch.on(state):
         backward_kernel[(triton.cdiv(quarter, block),)](
-            None if grad_spikes is None else grad_spikes.contiguous(),
-            None if grad_state is None else grad_state.contiguous(),
+            grad_spikes,
+            grad_state,
             bits,
             state,
             grad_x,
@@ -242,4 +240,4 @@ def backward_two_bit(
             num_warps=warps,
             enable_fp_fusion=False,
         )
-    return grad_x, grad_in if given else None
+    return grad_in if given else None
