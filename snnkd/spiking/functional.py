@@ -145,12 +145,8 @@ def norm_lif(
     state = checked_state(x, state)
     if x.ndim < 3:
         raise ValueError(f"x must be (T, B, C, ...) for norm_lif, got {tuple(x.shape)}")
-    for name, value in {
-        "weight": weight,
-        "bias": bias,
-        "running_mean": running_mean,
-        "running_var": running_var,
-    }.items():
+    named = ("weight", weight), ("bias", bias), ("running_mean", running_mean), ("running_var", running_var)
+    for name, value in named:
         if value.shape != x.shape[2:3]:
             raise ValueError(f"{name} must hold one value per channel of x {tuple(x.shape)}, got {tuple(value.shape)}")
         if value.device != x.device:
@@ -178,10 +174,9 @@ def norm_lif(
         return operators.lif(x, state, beta, threshold, *affine, *choices)
     affine = (value.to(state_dtype(x.dtype)) for value in (weight, bias))
     spikes, last, mean, variance = operators.norm_lif(x, state, beta, threshold, *affine, eps, *choices)
-    with torch.no_grad():
-        running_mean.lerp_(mean.to(running_mean.dtype), momentum)
-        # Batch norm trains on the biased variance and remembers the unbiased one.
-        running_var.lerp_(variance.to(running_var.dtype) * (count / (count - 1)), momentum)
+    running_mean.lerp_(mean.to(running_mean.dtype), momentum)
+    # Batch norm trains on the biased variance and remembers the unbiased one.
+    running_var.lerp_(variance.to(running_var.dtype) * (count / (count - 1)), momentum)
     return spikes, last
 
 

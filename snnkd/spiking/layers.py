@@ -16,6 +16,8 @@ from snnkd.spiking.surrogate import SpikeFunction, Surrogate, resolve
 class _Leaky(nn.Module):
     """What LIF and LI share: a decay in (0, 1), fixed or learned, one or one per channel."""
 
+    beta_value: Tensor
+
     def __init__(self, beta: float, learn_beta: bool, channels: int | None, backend: str | None) -> None:
         super().__init__()
         if not (0 < beta < 1 if learn_beta else 0 <= beta <= 1):
@@ -35,7 +37,7 @@ class _Leaky(nn.Module):
     @property
     def beta(self) -> Tensor:
         """The decay, a scalar or ``(C,)``."""
-        return torch.sigmoid(self.beta_logit) if self.learn_beta else self.get_buffer("beta_value")
+        return torch.sigmoid(self.beta_logit) if self.learn_beta else self.beta_value
 
 
 class LIF(_Leaky):
@@ -152,13 +154,15 @@ class NormLIF(LIF):
         norm = self.norm
         if type(norm) is not nn.BatchNorm2d or norm.running_mean is None or norm.weight is None:
             raise ValueError(f"norm must stay a BatchNorm2d with running statistics and affine, got {norm}")
-        seen = norm.get_buffer("num_batches_tracked")
+        seen = norm.num_batches_tracked
+        assert seen is not None
+        assert norm.running_var is not None
         # Its own mode counts, as where statistics are frozen; and no momentum means the average over all batches.
         momentum = 1 / (int(seen) + 1) if norm.momentum is None else norm.momentum
         result = norm_lif(
             x,
-            norm.get_buffer("running_mean"),
-            norm.get_buffer("running_var"),
+            norm.running_mean,
+            norm.running_var,
             norm.weight,
             norm.bias,
             self.beta,

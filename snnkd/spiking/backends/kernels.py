@@ -15,7 +15,8 @@ A fused backend is a module with these functions; ``x``, gradients of spikes and
 -> grad_state | None``, and ``grad_x (T, ...)`` is filled in
 ``pack(x (N,)) -> uint8 (ceil(N / 8),)`` and ``unpack(bits, N, dtype) -> (N,)``: one bit a value, 1 where it is not 0
 ``moments(x, channels, inner) -> mean (C,), biased variance (C,)`` over time and all neurons of a channel
-``scaled_sum_(grad (T, ...), x (T, ...), a (C,), b (C,), c (C,), inner)``: in place ``grad = a·grad + b·x + c``
+``norm_gradient_(grad (T, ...), x (T, ...), mean, inverse, scale, grad_weight, grad_bias (each (C,)), inner)``: in place
+``grad = scale·(grad − (grad_bias + x̂·grad_weight) / N)`` with ``x̂ = inverse·(x − mean)`` and ``N`` values a channel
 
 All allocate what they return; none changes an argument unless its name ends in an underscore; none keeps a tensor.
 """

@@ -10,7 +10,9 @@ with :math:`\mu, \sigma^2` over time, batch and space of a channel. Forward read
     \bar x = a\Big(\bar y - \tfrac1N\textstyle\sum\bar y - \hat x\,\tfrac1N\sum\bar y\hat x\Big), \quad
     \hat x = \frac{x - \mu}{\sqrt{\sigma^2 + \epsilon}}, \quad a = \frac{\gamma}{\sqrt{\sigma^2 + \epsilon}}
 
-which is :math:`\bar x = a\bar y + q x + r` with numbers per channel, computed in place. (Ioffe and Szegedy 2015.)
+which is :math:`\bar x = a\bar y + q x + r`, computed in place, with, per channel,
+:math:`q = -\frac aN\frac{1}{\sqrt{\sigma^2 + \epsilon}}\sum\bar y\hat x` and :math:`r = -\frac aN\sum\bar y - q\mu`.
+(Ioffe and Szegedy 2015.)
 """
 
 from typing import Any
@@ -90,10 +92,7 @@ def norm_lif_backward(
     grad_bias = total(g.bias, mean)
     # Σ ȳ(x − μ) comes from the kernel; with 1/√(σ² + ε) it is Σ ȳx̂, the gradient of the weight.
     grad_weight = total(g.scale, mean) * inverse
-    count = x.numel() // m.channels
-    q = -scale * inverse * grad_weight / count
-    r = -scale * grad_bias / count - q * mean
-    backend.scaled_sum_(g.x, x, scale, q, r, m.inner)
+    backend.norm_gradient_(g.x, x, mean, inverse, scale, grad_weight, grad_bias, m.inner)
     return (
         g.x,
         g.state,

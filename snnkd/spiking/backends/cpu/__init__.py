@@ -26,7 +26,6 @@ from snnkd.spiking.backends.kernels import (
     not_finite,
     state_dtype,
 )
-from snnkd.spiking.layout import flat
 
 # A bfloat16 goes through NumPy as the 16 bits that it is.
 DTYPES = {
@@ -38,6 +37,9 @@ DTYPES = {
 
 _CACHE = 1 << 19
 """Bytes of membranes that a tile may hold in backward: well inside a core's second-level cache."""
+
+_CHUNK = 1 << 16
+"""Neuron-steps that a thread takes at a time at least: each time leaves sums per channel behind."""
 
 
 def _address(values: Tensor | None) -> int:
@@ -84,7 +86,7 @@ def _split(a: np.ndarray, time: int, neurons: int) -> None:
     unit = math.lcm(64, int(a[w.CHANNELS])) if a[w.INNER] == 1 else 64
     a[w.TILE] = min(tile // unit * unit if tile >= unit else tile, max(neurons, 1))
     # Neighbouring tiles on one thread, so that what its core fetches ahead of need is its own.
-    a[w.CHUNK] = a[w.TILE] * max(1, neurons // (int(a[w.TILE]) * 64))
+    a[w.CHUNK] = a[w.TILE] * max(1, neurons // (int(a[w.TILE]) * 64), _CHUNK // (int(a[w.TILE]) * max(time, 1)))
 
 
 def forward(x: Tensor, state: Tensor | None, parameters: Parameters, neuron: Neuron) -> tuple[Tensor, Tensor]:
@@ -138,22 +140,21 @@ def backward(
     grad_x, grad_state_in = torch.empty_like(x), None if state is None else torch.empty_like(state)
     of_neuron, of_affine = want.beta or want.threshold, want.affine
     a[w.LEARN_NEURON], a[w.LEARN_AFFINE], a[w.SCALED] = of_neuron, of_affine, not want.current
-    # A row for each chunk, added in their order: the result does not depend on which thread was first.
-    totals = None
-    if of_neuron or of_affine:
-        chunks = -(-int(a[w.NEURONS]) // int(a[w.CHUNK]))
-        totals = torch.zeros(chunks, 4, int(a[w.CHANNELS]), dtype=torch.float64)
-    a[w.STATE], a[w.GRAD_X], a[w.TOTALS] = _address(state), grad_x.data_ptr(), _address(totals)
+    learns, channels = of_neuron or of_affine, int(a[w.CHANNELS])
+    if learns:
+        totals = torch.empty(-(-int(a[w.NEURONS]) // int(a[w.CHUNK])), 4, channels, dtype=torch.float64)
+        # Without neurons nobody writes them.
+        sums = (torch.empty if len(totals) else torch.zeros)(4, channels, dtype=state_dtype(x.dtype))
+        a[w.TOTALS], a[w.SUMS] = totals.data_ptr(), sums.data_ptr()
+    a[w.STATE], a[w.GRAD_X] = _address(state), grad_x.data_ptr()
     a[w.GRAD], a[w.GRAD_STATE], a[w.GRAD_STATE_IN] = map(_address, (grad_spikes, grad_state, grad_state_in))
     surrogate = surrogates.BY_NAME[neuron.surrogate] if neuron.fires else surrogates.Integrator
     kernel = kernels.backward(_form(parameters), surrogate, *DTYPES[x.dtype])
     team.run(kernel, a, x.numel(), state_dtype(x.dtype), rows=len(x) + 1)
-    if totals is None:
+    if not learns:
         return Gradients(grad_x, grad_state_in)
-    found = totals.sum(0).to(state_dtype(x.dtype))
-    wanted = (of_neuron, of_neuron, of_affine, of_affine)
-    sums = (found[k] if is_wanted else None for k, is_wanted in enumerate(wanted))
-    return Gradients(grad_x, grad_state_in, *sums)
+    neuron_sums = (sums[0], sums[1]) if of_neuron else (None, None)
+    return Gradients(grad_x, grad_state_in, *neuron_sums, *((sums[2], sums[3]) if of_affine else (None, None)))
 
 
 def backward_two_bit_(
@@ -206,25 +207,42 @@ def _run_packing(x: Tensor, bits: Tensor, back: bool) -> np.ndarray:
 def moments(x: Tensor, channels: int, inner: int) -> tuple[Tensor, Tensor]:
     """Mean and (biased) variance of each channel of ``x (T, ...)``, ``(C,)`` in the state's dtype."""
     real = state_dtype(x.dtype)
-    # About the mean of the first step, which no single value can lead astray.
-    pivot = flat(x[0]).view(-1, channels, inner).mean((0, 2), dtype=real)
+    # About the middle one of three values of the channel, which no single value can lead astray.
+    blocks = x.numel() // (channels * inner)
+    places = (blocks - 1) // 2 * channels * inner
+    pivot = x.as_strided((3, channels), (places, inner)).to(real).median(0).values
+    mean, variance = torch.empty_like(pivot), torch.empty_like(pivot)
     a = np.zeros(w.WORDS, np.int64)
     time, neurons = a[w.STEPS], a[w.NEURONS] = extent(x)
     a[w.INNER], a[w.CHANNELS] = inner, channels
     _split(a, time, neurons)
-    totals = torch.zeros(-(-neurons // int(a[w.CHUNK])), 2, channels, dtype=torch.float64)
-    a[w.X], a[w.MEAN], a[w.TOTALS] = x.data_ptr(), pivot.data_ptr(), totals.data_ptr()
+    totals = torch.empty(-(-neurons // int(a[w.CHUNK])), 2, channels, dtype=torch.float64)
+    a[w.X], a[w.TOTALS], a[w.BIAS] = x.data_ptr(), totals.data_ptr(), pivot.data_ptr()
+    a[w.MEAN], a[w.SCALE] = mean.data_ptr(), variance.data_ptr()
     team.run(channel_kernels.moments(*DTYPES[x.dtype]), a, x.numel(), real)
-    first, second = totals.sum(0) / (x.numel() // channels)
-    return (pivot + first).to(real), (second - first.square()).clamp(min=0).to(real)
+    return mean, variance
 
 
-def scaled_sum_(grad: Tensor, x: Tensor, factor: Tensor, slope: Tensor, offset: Tensor, inner: int) -> None:
-    """Set ``grad = factor·grad + slope·x + offset`` in place, with the three per channel."""
+def norm_gradient_(
+    grad: Tensor,
+    x: Tensor,
+    mean: Tensor,
+    inverse: Tensor,
+    scale: Tensor,
+    grad_weight: Tensor,
+    grad_bias: Tensor,
+    inner: int,
+) -> None:
+    """Carry the gradient of the normalised current through batch norm, in place."""
+    # In NumPy, whose operations on a few numbers cost a tenth of torch's.
+    m, i, s, w_, b = (value.detach().numpy() for value in (mean, inverse, scale, grad_weight, grad_bias))
+    part = s * (len(m) / max(x.numel(), 1))
+    slope = -part * i * w_
+    offset = -part * b - slope * m
     a = np.zeros(w.WORDS, np.int64)
     a[w.STEPS], a[w.NEURONS] = extent(x)
-    a[w.INNER], a[w.CHANNELS] = inner, len(factor)
+    a[w.INNER], a[w.CHANNELS] = inner, len(m)
     _split(a, *extent(x))
-    a[w.X], a[w.GRAD] = x.data_ptr(), grad.data_ptr()
-    a[w.BETA], a[w.THRESHOLD], a[w.MEAN] = factor.data_ptr(), slope.data_ptr(), offset.data_ptr()
+    a[w.X], a[w.GRAD], a[w.BETA] = x.data_ptr(), grad.data_ptr(), scale.data_ptr()
+    a[w.THRESHOLD], a[w.MEAN] = slope.ctypes.data, offset.ctypes.data
     team.run(channel_kernels.scaled_sums(*DTYPES[x.dtype]), a, x.numel(), state_dtype(x.dtype))

@@ -1,6 +1,6 @@
 r"""Kernels of batch norm around the neuron: moments per channel, and the gradient that the statistics carry.
 
-Moments are taken about a pivot near the channel's mean, so that a mean far from zero costs no digits:
+Moments are taken about a pivot :math:`p` near the channel's values, so that a mean far from zero costs no digits:
 :math:`\mu = p + \frac1N\sum(x - p)`, :math:`\sigma^2 = \frac1N\sum(x - p)^2 - (\mu - p)^2`.
 """
 
@@ -12,8 +12,8 @@ from numba import carray
 
 from snnkd.spiking.backends.cpu import steps
 from snnkd.spiking.backends.cpu import words as w
-from snnkd.spiking.backends.cpu.neuron import array, gather, next_chunk, repeats, spread, workspace
-from snnkd.spiking.backends.cpu.scalars import fetch, load, store
+from snnkd.spiking.backends.cpu.neuron import array, gather, is_last, next_chunk, repeats, spread, workspace
+from snnkd.spiking.backends.cpu.scalars import fetch, load, store, widest_vectors
 from snnkd.spiking.backends.cpu.words import SOURCES, WORDS, compiled, kernel
 
 # A tile's quantities, in the places that the neuron's have there.
@@ -24,6 +24,7 @@ A, B, C = steps.V, steps.BETA, steps.THRESHOLD
 @compiled
 def accumulate(S, x, n):
     """Add one step's values and squares about the pivot, neuron by neuron."""
+    widest_vectors()
     for j in range(n):
         d = load(x[j]) - S[PIVOT + j]
         S[FIRST + j] += d
@@ -32,7 +33,10 @@ def accumulate(S, x, n):
 
 @cache
 def moments(real: Any, element: Any) -> Any:
-    """Compile the sums per channel about ``MEAN (C,)`` into ``TOTALS (chunks, 2, C)``, fp64."""
+    """Compile ``MEAN (C,)`` and biased variance ``SCALE (C,)`` about the pivots ``BIAS (C,)``.
+
+    By way of ``TOTALS (chunks, 2, C)`` in fp64.
+    """
     digest = SOURCES
 
     @kernel
@@ -41,14 +45,18 @@ def moments(real: Any, element: Any) -> Any:
         a[w.DIGEST] = digest
         one = real(1)
         T, M, inner, channels, tile = a[w.STEPS], a[w.NEURONS], a[w.INNER], a[w.CHANNELS], a[w.TILE]
-        x, pivot = array(a[w.X], T * M, element(1)), array(a[w.MEAN], channels, one)
-        totals = array(a[w.TOTALS], (M + a[w.CHUNK] - 1) // a[w.CHUNK] * 2 * channels, 1.0)
+        chunks = (M + a[w.CHUNK] - 1) // a[w.CHUNK]
+        x, totals = array(a[w.X], T * M, element(1)), array(a[w.TOTALS], chunks * 2 * channels, 1.0)
+        pivot = array(a[w.BIAS], channels, one)
+        mean, variance = array(a[w.MEAN], channels, one), array(a[w.SCALE], channels, one)
         S, _ = workspace(arguments, a, one)
         S[FIRST : FIRST + tile] = real(0)
         S[SECOND : SECOND + tile] = real(0)
         number, begin, end = next_chunk(arguments, a, M)
         known = False
         while begin < end:
+            row = number * 2 * channels
+            totals[row : row + 2 * channels] = 0.0
             for start in range(begin, end, tile):
                 n = min(tile, end - start)
                 if not known:
@@ -59,10 +67,18 @@ def moments(real: Any, element: Any) -> Any:
                         fetch(a[w.X] + ((t + 1) * M + start) * x.itemsize, n * x.itemsize)
                     accumulate(S, x[t * M + start : t * M + start + n], n)
                 if not (repeats(a) and start + tile < end):
-                    row = number * 2 * channels
                     width = tile if repeats(a) else n
                     gather(S, FIRST, totals[row : row + channels], start, width, inner)
                     gather(S, SECOND, totals[row + channels : row + 2 * channels], start, width, inner)
+            if is_last(a, chunks):
+                for c in range(channels):
+                    first, second = 0.0, 0.0
+                    for chunk in range(chunks):
+                        first += totals[chunk * 2 * channels + c]
+                        second += totals[(chunk * 2 + 1) * channels + c]
+                    off = first / (M // channels * T)
+                    mean[c] = pivot[c] + off
+                    variance[c] = max(0.0, second / (M // channels * T) - off * off)
             number, begin, end = next_chunk(arguments, a, M)
 
     return run
@@ -71,6 +87,7 @@ def moments(real: Any, element: Any) -> Any:
 @compiled
 def scaled_sum(S, x, grad, n):
     """Set ``grad`` to ``a·grad + b·x + c``."""
+    widest_vectors()
     for j in range(n):
         grad[j] = store(grad, S[A + j] * load(grad[j]) + (S[B + j] * load(x[j]) + S[C + j]))
 

@@ -107,6 +107,12 @@ def gather(S, quantity, totals, start, n, inner):
     S[quantity : quantity + n] = 0
 
 
+@compiled
+def is_last(a, chunks):
+    """Count a finished chunk; whether all ``chunks`` now are."""
+    return next_index(pointer(a[w.FINISHED])) == chunks - 1
+
+
 @summing
 def add(values):
     """Return the sum in fp64, in whatever order is quick."""
@@ -222,12 +228,14 @@ def backward(form: Any, surrogate: Any, real: Any, element: Any) -> Any:
         silence = array(a[w.SILENCE], tile, element(1))
         channels, size = a[w.CHANNELS], x.itemsize
         chunks = (M + a[w.CHUNK] - 1) // a[w.CHUNK]
-        totals = array(a[w.TOTALS], chunks * 4 * channels, 1.0)
+        totals, sums = array(a[w.TOTALS], chunks * 4 * channels, 1.0), array(a[w.SUMS], 4 * channels, one)
         for k in range(4):
             S[steps.SUMS[k] : steps.SUMS[k] + tile] = real(0)
         number, begin, end = next_chunk(arguments, a, M)
         known = False
         while begin < end:
+            if learned:
+                totals[number * 4 * channels : (number + 1) * 4 * channels] = 0.0
             for start in range(begin, end, tile):
                 n = min(tile, end - start)
                 if not known:
@@ -283,6 +291,13 @@ def backward(form: Any, surrogate: Any, real: Any, element: Any) -> Any:
                     for k in range(4):
                         row = (number * 4 + k) * channels
                         gather(S, steps.SUMS[k], totals[row : row + channels], start, width, a[w.INNER])
+            if learned and is_last(a, chunks):
+                # In the order of the chunks: the result does not depend on which thread was first.
+                for i in range(4 * channels):
+                    total = 0.0
+                    for chunk in range(chunks):
+                        total += totals[chunk * 4 * channels + i]
+                    sums[i] = total
             number, begin, end = next_chunk(arguments, a, M)
 
     return run

@@ -25,11 +25,14 @@ def pointer(typingctx, address):
 
 @intrinsic
 def next_index(typingctx, counter):
-    """Return the ``int64`` that ``counter`` (a ``void*``) points to and add one to it, atomically."""
+    """Return the ``int64`` that ``counter`` (a ``void*``) points to and add one to it, atomically.
+
+    What a thread wrote before its call is seen by those that call after it.
+    """
 
     def emit(context, builder, signature, args):
         word = context.get_value_type(types.int64)
-        return builder.atomic_rmw("add", builder.bitcast(args[0], word.as_pointer()), word(1), "monotonic")
+        return builder.atomic_rmw("add", builder.bitcast(args[0], word.as_pointer()), word(1), "acq_rel")
 
     return int64(types.voidptr), emit
 

@@ -71,7 +71,8 @@ def run(kernel: Any, arguments: np.ndarray, size: int, dtype: torch.dtype = torc
     tile, size_of_all = int(arguments[w.TILE]), threads * SCRATCH_PER_THREAD
     scratch = torch.empty(size_of_all + threads * rows * tile, dtype=dtype)
     address, place = arguments.ctypes.data, scratch.data_ptr()
-    arguments[w.COUNTER], arguments[w.SLOTS], arguments[w.SLOT] = 0, 0, address + w.SLOTS * arguments.itemsize
+    arguments[w.COUNTER], arguments[w.SLOTS], arguments[w.DONE] = 0, 0, 0
+    arguments[w.SLOT], arguments[w.FINISHED] = address + 8 * w.SLOTS, address + 8 * w.DONE
     arguments[w.SCRATCH], arguments[w.MEMBRANES] = place, place + size_of_all * scratch.element_size()
     if not arguments[w.GRAD]:
         silence = torch.zeros(tile, dtype=dtype)
