@@ -35,7 +35,8 @@ def forward(form: Any, real: Any, element: Any) -> Any:
         bits = array(a[w.BITS], T * Q, uint8(1))
         state_out = array(a[w.STATE_OUT], M, one)
         beta, theta = array(a[w.BETA], 1, one)[0], array(a[w.THRESHOLD], 1, one)[0]
-        p = form(one, real(0), beta, theta, real(f[w.C_SUBTRACT]), real(f[w.C_ZERO]), real(0))
+        c_z = real(f[w.C_ZERO])
+        p = form(one, real(0), beta, theta, real(f[w.C_SUBTRACT]), c_z, one - c_z, real(0))
         width = real(f[w.SURROGATE_WIDTH])
         S, _ = workspace(arguments, a, one)
         _, begin, end = next_chunk(arguments, a, Q)
@@ -54,7 +55,7 @@ def forward(form: Any, real: Any, element: Any) -> Any:
                         steps.forward_bits(
                             p, S, x[lo : lo + n], out[lo : lo + n], B, n, a[w.DELAYED] != 0, width, uint8(2 * plane)
                         )
-                    if leave(S, state_out[first : first + n], n):
+                    if leave(p, S, state_out[first : first + n], n):
                         a[w.NOT_FINITE] = 1
             _, begin, end = next_chunk(arguments, a, Q)
 
@@ -81,8 +82,9 @@ def backward(form: Any, real: Any, element: Any) -> Any:
         grad, grad_x = array(a[w.GRAD], T * M, element(1)), array(a[w.GRAD_X], T * M, element(1))
         bits = array(a[w.BITS], T * Q, uint8(1))
         beta, theta, c_z = array(a[w.BETA], 1, one)[0], array(a[w.THRESHOLD], 1, one)[0], real(f[w.C_ZERO])
-        now = form(one, real(0), beta, theta, real(0), c_z, real(0))
-        last = form(one, real(0), beta, theta, real(0), real(0) if a[w.DELAYED] else c_z, real(0))
+        now = form(one, real(0), beta, theta, real(0), c_z, one - c_z, real(0))
+        c_last = real(0) if a[w.DELAYED] else c_z
+        last = form(one, real(0), beta, theta, real(0), c_last, one - c_last, real(0))
         S, _ = workspace(arguments, a, one)
         silence = array(a[w.SILENCE], a[w.TILE], element(1))
         _, begin, end = next_chunk(arguments, a, Q)

@@ -153,6 +153,7 @@ def forward(form: Any, real: Any, element: Any) -> Any:
             array(a[w.THRESHOLD], 1, one)[0],
             real(f[w.C_SUBTRACT]),
             real(f[w.C_ZERO]),
+            real(1) - real(f[w.C_ZERO]),
             real(f[w.C_ATTACHED]),
         )
         S, _ = workspace(arguments, a, one)
@@ -173,7 +174,7 @@ def forward(form: Any, real: Any, element: Any) -> Any:
                         steps.forward_delayed(p, S, x[lo : lo + n], out[lo : lo + n], n, True)
                     else:
                         steps.forward(p, S, x[lo : lo + n], out[lo : lo + n], n, a[w.FIRES] != 0)
-                if leave(S, state_out[start : start + n], n):
+                if leave(p, S, state_out[start : start + n], n):
                     a[w.NOT_FINITE] = 1
             _, begin, end = next_chunk(arguments, a, M)
 
@@ -181,12 +182,12 @@ def forward(form: Any, real: Any, element: Any) -> Any:
 
 
 @summing
-def leave(S, state, n):
-    """Write the tile's last membranes; whether one of them is not finite, which 0 times it tells."""
-    total = S[0] * 0
+def leave(p, S, state, n):
+    """Write the tile's last membranes; whether one of them or a threshold is not finite, which 0 times it tells."""
+    total = p.zero
     for j in range(n):
         state[j] = S[steps.V + j]
-        total += S[steps.V + j] * 0
+        total += S[steps.V + j] * 0 + steps.threshold_at(p, S, j) * 0
     return total != 0
 
 
@@ -215,6 +216,7 @@ def backward(form: Any, surrogate: Any, real: Any, element: Any) -> Any:
             array(a[w.THRESHOLD], 1, one)[0],
             real(f[w.C_SUBTRACT]),
             real(f[w.C_ZERO]),
+            real(1) - real(f[w.C_ZERO]),
             real(f[w.C_ATTACHED]),
         )
         g = surrogate(real(f[w.SURROGATE_WIDTH]))

@@ -125,6 +125,18 @@ def _store(out, value):
     return lambda out, value: value
 
 
+def store_spike(out, fired):
+    """Return 1 for a spike and 0 for none as an element of the array ``out``."""
+
+
+@overload(store_spike, inline="always")
+def _store_spike(out, fired):
+    one, zero = (0x3F80, 0) if out.dtype == types.uint16 else (1, 0)
+    kind = out.dtype
+    spike, silence = kind(one), kind(zero)
+    return lambda out, fired: spike if fired else silence
+
+
 _LOG2_E = float32(1 / math.log(2))
 _LN_2 = float32(math.log(2))
 _SQRT_HALF = float32(math.sqrt(0.5))

@@ -31,9 +31,9 @@ from typing import Any, NamedTuple
 from numba import uint8
 from numba.extending import overload
 
-from snnkd.spiking.backends.cpu.scalars import load, store, widest_vectors
+from snnkd.spiking.backends.cpu.scalars import load, store, store_spike, widest_vectors
 from snnkd.spiking.backends.cpu.surrogates import derivative
-from snnkd.spiking.backends.cpu.words import compiled
+from snnkd.spiking.backends.cpu.words import compiled, contracting
 
 WIDTH = 1024
 """Neurons in a tile at most: what backward touches in a step then fits the first-level cache."""
@@ -46,7 +46,7 @@ QUANTITIES = 15
 
 
 class Uniform(NamedTuple):
-    """One value of each parameter for all neurons; its fields, and ``one`` and ``zero``, have the state's type."""
+    """One value of each parameter for all neurons, in the state's type; ``left`` is ``1 − c_z``."""
 
     one: Any
     zero: Any
@@ -54,6 +54,7 @@ class Uniform(NamedTuple):
     threshold: Any
     c_s: Any
     c_z: Any
+    left: Any
     attached: Any
 
 
@@ -66,6 +67,7 @@ class PerChannel(NamedTuple):
     threshold: Any
     c_s: Any
     c_z: Any
+    left: Any
     attached: Any
 
 
@@ -78,6 +80,7 @@ class Affine(NamedTuple):
     threshold: Any
     c_s: Any
     c_z: Any
+    left: Any
     attached: Any
 
 
@@ -125,9 +128,8 @@ def forward(p, S, x, out, n, fires):
     for j in range(n):
         th = threshold_at(p, S, j)
         h = beta_at(p, S, j) * S[V + j] + current(p, S, j, x[j])
-        s = p.one if h > th else p.zero
-        S[V + j] = (p.one - p.c_z * s) * h - (p.c_s * th) * s
-        out[j] = store(out, s if fires else h)
+        S[V + j] = p.left * h - p.c_s * th if h > th else h
+        out[j] = store_spike(out, h > th) if fires else store(out, h)
 
 
 @compiled
@@ -136,22 +138,22 @@ def forward_delayed(p, S, x, out, n, fires):
     for j in range(n):
         th = threshold_at(p, S, j)
         v = S[V + j]
-        r = p.one if v > th else p.zero
-        v = beta_at(p, S, j) * ((p.one - p.c_z * r) * v) + current(p, S, j, x[j]) - r * (p.c_s * th)
+        # Not decayed, and taken off last, as snnTorch has it.
+        off = p.c_s * th if v > th else p.zero
+        v = beta_at(p, S, j) * (p.left * v if v > th else v) + current(p, S, j, x[j]) - off
         S[V + j] = v
-        out[j] = store(out, (p.one if v > th else p.zero) if fires else v)
+        out[j] = store_spike(out, v > th) if fires else store(out, v)
 
 
-@compiled
+@contracting
 def backward(p, S, H, x, grad, out, n, surrogate, learn_neuron, learn_affine):
     widest_vectors()
     for j in range(n):
         th, h, g_v = threshold_at(p, S, j), H[j], S[GRAD_V + j]
-        s = p.one if h > th else p.zero
         g_u = derivative(surrogate, h - th) * (
             load(grad[j]) - ((p.c_s * th + p.c_z * h) * g_v if p.attached > 0 else p.zero)
         )
-        g_h = (p.one - p.c_z * s) * g_v + g_u
+        g_h = (p.left * g_v if h > th else g_v) + g_u
         S[GRAD_V + j] = beta_at(p, S, j) * g_h
         out[j] = store(out, outward(p, S, j, g_h))
         if learn_neuron:
@@ -162,15 +164,14 @@ def backward(p, S, H, x, grad, out, n, surrogate, learn_neuron, learn_affine):
             S[GRAD_BIAS + j] += g_h
 
 
-@compiled
+@contracting
 def backward_delayed(p, S, H, before, x, grad, out, n, surrogate, learn_neuron, learn_affine):
     widest_vectors()
     for j in range(n):
         th, b, v = threshold_at(p, S, j), beta_at(p, S, j), before[j]
-        kept = p.one - p.c_z * (p.one if v > th else p.zero)
         g_u = derivative(surrogate, H[j] - th) * (load(grad[j]) + S[GRAD_R + j])
         g_h = S[GRAD_V + j] + g_u
-        S[GRAD_V + j] = b * kept * g_h
+        S[GRAD_V + j] = b * (p.left * g_h if v > th else g_h)
         S[GRAD_R + j] = -(p.c_s * th + p.c_z * b * v) * g_h if p.attached > 0 else p.zero
         out[j] = store(out, outward(p, S, j, g_h))
         if learn_neuron:
@@ -187,8 +188,7 @@ def learn(p, S, H, before, first, n):
     widest_vectors()
     for j in range(n):
         th, g_h, g_u, v = threshold_at(p, S, j), S[GRAD_H + j], S[GRAD_U + j], before[j]
-        r = p.one if v > th else p.zero
-        left = v if first else (p.one - p.c_z * r) * v - (p.c_s * th) * r
+        left = p.left * v - p.c_s * th if v > th and not first else v
         S[GRAD_BETA + j] += g_h * left
         S[GRAD_THRESHOLD + j] -= g_u + (p.c_s if H[j] > th else p.zero) * (g_h - g_u)
 
@@ -198,9 +198,8 @@ def learn_delayed(p, S, before, n):
     widest_vectors()
     for j in range(n):
         th, g_h, v = threshold_at(p, S, j), S[GRAD_H + j], before[j]
-        r = p.one if v > th else p.zero
-        S[GRAD_BETA + j] += g_h * ((p.one - p.c_z * r) * v)
-        S[GRAD_THRESHOLD + j] -= S[GRAD_U + j] + p.c_s * r * g_h
+        S[GRAD_BETA + j] += g_h * (p.left * v if v > th else v)
+        S[GRAD_THRESHOLD + j] -= S[GRAD_U + j] + (p.c_s * g_h if v > th else p.zero)
 
 
 @compiled
@@ -209,11 +208,10 @@ def forward_bits(p, S, x, out, B, n, delayed, width, shift):
     for j in range(n):
         th = threshold_at(p, S, j)
         v = S[V + j]
-        r = p.one if delayed and v > th else p.zero
-        h = beta_at(p, S, j) * ((p.one - p.c_z * r) * v) + current(p, S, j, x[j]) - r * (p.c_s * th)
-        s = p.one if h > th else p.zero
-        S[V + j] = h if delayed else (p.one - p.c_z * s) * h - (p.c_s * th) * s
-        out[j] = store(out, s)
+        off = p.c_s * th if delayed and v > th else p.zero
+        h = beta_at(p, S, j) * (p.left * v if delayed and v > th else v) + current(p, S, j, x[j]) - off
+        S[V + j] = p.left * h - p.c_s * th if h > th and not delayed else h
+        out[j] = store_spike(out, h > th)
         code = (uint8(1) if h > th else uint8(0)) | (uint8(2) if abs(h - th) < width else uint8(0))
         B[j] |= code << shift
 
@@ -223,8 +221,8 @@ def backward_bits(p, S, B, grad, out, n, shift):
     widest_vectors()
     for j in range(n):
         code, g_s = B[j] >> shift, load(grad[j])
-        kept = p.one - p.c_z * (p.one if code & uint8(1) else p.zero)
-        g_h = kept * S[GRAD_V + j] + (g_s if code & uint8(2) else p.zero)
+        g_v = S[GRAD_V + j]
+        g_h = (p.left * g_v if code & uint8(1) else g_v) + (g_s if code & uint8(2) else p.zero)
         S[GRAD_V + j] = beta_at(p, S, j) * g_h
         out[j] = store(out, g_h)
 
@@ -244,4 +242,4 @@ def keep_unreset(p, S, n):
     # What a delayed `zero` reset of the state, here in V, leaves of the gradient.
     widest_vectors()
     for j in range(n):
-        S[GRAD_V + j] *= p.one - p.c_z * (p.one if S[V + j] > threshold_at(p, S, j) else p.zero)
+        S[GRAD_V + j] *= p.left if S[V + j] > threshold_at(p, S, j) else p.one

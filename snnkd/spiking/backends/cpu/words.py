@@ -15,6 +15,8 @@ from typing import Any
 from numba import cfunc, njit, types
 
 compiled = njit(nogil=True, error_model="numpy")
+contracting = njit(nogil=True, error_model="numpy", fastmath={"contract"})
+"""For gradients, whose roundings nobody repeats: a product and a sum may become one operation."""
 summing = njit(nogil=True, error_model="numpy", fastmath={"reassoc", "nsz"})
 """For sums whose order may be chosen, so that they become vector code."""
 
