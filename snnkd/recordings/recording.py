@@ -211,18 +211,17 @@ class Recording(ABC):
 
     def _ordered_chunks(self) -> Iterator[Events]:
         """The format's chunks, checked for time that runs backwards."""
-        count, last = 0, None
+        from snnkd.recordings._event_kernel import first_backward
+
+        count, last = 0, int(np.iinfo(np.int64).min)
         for chunk in self._read_chunks():
             if not len(chunk):
                 continue
             times = chunk["t"]
-            back = times[1:] < times[:-1]
-            if last is not None and times[0] < last:
-                raise self._backwards(count, times[0], last)
-            if back.any():
-                i = int(back.argmax()) + 1
-                raise self._backwards(count + i, times[i], times[i - 1])
-            count, last = count + len(chunk), times[-1]
+            i = first_backward(chunk, last)
+            if i >= 0:
+                raise self._backwards(count + i, int(times[i]), int(times[i - 1]) if i else last)
+            count, last = count + len(chunk), int(times[-1])
             yield chunk
 
     @cached_property
@@ -236,14 +235,15 @@ class Recording(ABC):
 
     def _pack(self, x: Any, y: Any, t: Any, p: Any, index: int) -> Events:
         """Make an event array of the file's own columns, the first of which is event number ``index``."""
+        from snnkd.recordings._event_kernel import pack
+
         width, height = self.sensor_size
-        if len(x) and (x.min() < 0 or y.min() < 0 or x.max() >= width or y.max() >= height):
-            i = int(((x < 0) | (y < 0) | (x >= width) | (y >= height)).argmax())
+        events = np.empty(len(x), EVENT_DTYPE)
+        i = pack(x, y, t, p, width, height, events)
+        if i >= 0:
             raise self._error(
                 f"{self._place(index + i)} lies at (x, y) = ({x[i]}, {y[i]}), outside the sensor of {width}×{height}"
             )
-        events = np.empty(len(x), EVENT_DTYPE)
-        events["x"], events["y"], events["t"], events["p"] = x, y, t, p
         return events
 
     def _place(self, index: int) -> str:

@@ -10,6 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import torch
 from torch import library, nn
+from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from snnkd.spiking import LI, LIF, NormLIF, PackedConv2d, Surrogate, li, lif, operators
 from snnkd.spiking.backends.cpu import team
@@ -40,6 +42,45 @@ def test_opcheck(dtype):
     library.opcheck(operators.pack_bits.custom, (spikes,))
     bits = operators.pack_bits(spikes)
     library.opcheck(operators.unpack_bits.custom, (bits, list(x.shape), list(x.stride()), dtype))
+
+
+def test_the_short_way_gives_what_the_operator_gives():
+    x, state, beta, threshold = example()
+    weight, bias = torch.rand(3).requires_grad_(), torch.rand(3).requires_grad_()
+    for operator, args in (
+        (operators.lif, (x, state, beta, threshold, None, None, None, *CHOICES)),
+        (operators.lif_two_bit, (x, state, beta.detach(), threshold.detach(), 0.5, "zero", True)),
+        (operators.norm_lif, (x, state, beta, threshold, weight, bias, 1e-5, *CHOICES)),
+        (operators.li, (x, None, beta)),
+    ):
+        leaves = [a for a in args if isinstance(a, torch.Tensor) and a.requires_grad]
+        found = []
+        for call in (operator, operator.custom):
+            outputs = call(*args)
+            loss = outputs[0].square().sum() + outputs[1].sum()
+            found.append([*outputs, *torch.autograd.grad(loss, leaves)])
+        assert all(torch.equal(ours, theirs) for ours, theirs in zip(*found, strict=True))
+        assert all(a.stride() == b.stride() for a, b in zip(*found, strict=True))
+
+
+def test_who_watches_calls_sees_the_operators():
+    seen = []
+
+    class Watch(TorchDispatchMode):
+        def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+            seen.append(str(function))
+            return function(*args, **(kwargs or {}))
+
+    x = torch.randn(4, 2, 3, 5, 5, requires_grad=True)
+    with Watch():
+        lif(x)[0].sum().backward()
+    assert {name for name in seen if "snnkd" in name} == {"snnkd.lif.default", "snnkd.lif_backward.default"}
+    mode = FakeTensorMode()
+    fake = mode.from_tensor(x.detach())
+    with mode:
+        spikes, state = lif(fake)
+    assert isinstance(spikes, FakeTensor)
+    assert (spikes.shape, state.shape) == (x.shape, x.shape[1:])
 
 
 class Network(nn.Module):
