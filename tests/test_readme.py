@@ -4,9 +4,11 @@ import re
 import shlex
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
+import torch
 
 from snnkd.cli import main
 
@@ -29,6 +31,14 @@ def test_the_code_runs(number, tmp_path, monkeypatch):
     (tmp_path / "assets").symlink_to(ROOT / "assets")
     monkeypatch.chdir(tmp_path)
     exec(compile(code, "README.md", "exec"), {})
+
+
+def test_the_code_of_the_guide_runs():
+    (code,) = re.findall(r"code-block:: python\n\n((?:   .*\n|\n)+)", (ROOT / "docs" / "spiking.rst").read_text())
+    names = {}
+    exec(compile(textwrap.dedent(code), "spiking.rst", "exec"), names)
+    membrane, _ = names["network"](names["x"])
+    torch.testing.assert_close(names["one"][0], membrane[-1])
 
 
 def test_the_shipped_student_reads_the_shipped_recording(tmp_path, monkeypatch):

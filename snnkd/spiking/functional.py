@@ -40,14 +40,17 @@ def lif(
 
     Args:
         x: input current ``(T, ...)``, time first; with per-channel parameters ``(T, B, C, ...)``.
-        beta: decay per step, a number, a scalar tensor or one per channel ``(C,)``.
+        beta: decay per step, a number, a scalar tensor or one per channel ``(C,)``; any finite value here, 0 to 1 in
+            the layers.
         threshold: firing threshold, of the same forms.
         surrogate: a name of :data:`snnkd.spiking.SURROGATES`, a :class:`~snnkd.spiking.Surrogate` with a width, or
-            a callable ``u -> s`` (such as snnTorch's), for which the reference backend is used.
+            a callable ``u -> s`` that gives the step forward (such as snnTorch's, with their parentheses), for which
+            the reference backend is used.
         reset: ``"subtract"``, ``"zero"`` or ``"none"``.
         reset_delay: reset one step late; the state then is the membrane before its reset.
         detach_reset: whether the reset is kept out of the gradient.
-        state: the membrane ``v`` after the previous call, ``(...)``; zeros where ``None``.
+        state: the membrane ``v`` after the previous call, ``(...)``; zeros where ``None``. For one step at a time,
+            give ``x[t : t + 1]`` and the state that came back; in training, ``state.detach()`` between stretches.
         backend: ``"cpu"`` or ``"cuda"`` (fused kernels: fp32, fp64, bf16, on CUDA fp16, too), ``"reference"`` (plain
             PyTorch, differentiable twice), or ``None`` for the best that there is for ``x``.
 
@@ -147,6 +150,8 @@ def norm_lif(
         raise ValueError(f"x must be (T, B, C, ...) for norm_lif, got {tuple(x.shape)}")
     named = ("weight", weight), ("bias", bias), ("running_mean", running_mean), ("running_var", running_var)
     for name, value in named:
+        if not isinstance(value, Tensor):
+            raise ValueError(f"{name} must be a tensor of one value per channel, got {type(value).__name__}")
         if value.shape != x.shape[2:3]:
             raise ValueError(f"{name} must hold one value per channel of x {tuple(x.shape)}, got {tuple(value.shape)}")
         if value.device != x.device:
@@ -184,7 +189,9 @@ def checked_state(x: Tensor, state: Tensor | None) -> Tensor | None:
     """Return ``state`` in the dtype that states have, after a look at both."""
     if not isinstance(x, Tensor) or not x.is_floating_point() or x.ndim < 1:
         what = f"{x.dtype} {tuple(x.shape)}" if isinstance(x, Tensor) else type(x).__name__
-        raise ValueError(f"x must be a floating-point tensor with time first, (T, ...), got {what}")
+        raise ValueError(
+            f"x must be a floating-point tensor with time first, (T, ...), got {what}: call .float() on it"
+        )
     if state is None:
         return None
     if not isinstance(state, Tensor) or not state.is_floating_point():

@@ -19,7 +19,8 @@ class PackedConv2d(nn.Conv2d):
     packed where the backends have no kernels for the input (fp16 on a CPU) or it is one image without a batch axis.
 
     Raises:
-        ValueError: a padding that is not zeros in numbers; in training on the CPU, an input other than 0 and 1.
+        ValueError: a padding that is not zeros in numbers; on the CPU, where gradients are recorded, an input other
+            than 0 and 1.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -61,7 +61,12 @@ SURROGATES = tuple(_DERIVATIVES)
 
 @dataclass(frozen=True)
 class Surrogate:
-    """A surrogate by name, with its width (``None``: the default of the table in this module)."""
+    r"""A surrogate by name, with its width; ``None`` for the name's default.
+
+    ``atan`` :math:`\frac{\alpha/2}{1 + (\frac{\pi}{2}\alpha u)^2}` (:math:`\alpha=2`), ``fast_sigmoid``
+    :math:`1/(1 + k|u|)^2` (:math:`k=25`), ``sigmoid`` :math:`k\,\sigma(ku)(1 - \sigma(ku))` (:math:`k=4`), ``triangle``
+    :math:`\max(0, 1 - |u|/w)` (:math:`w=1`), ``rectangle`` :math:`1[|u| < w]` (:math:`w=0.5`); ``width`` is the letter.
+    """
 
     name: str
     width: float | None = None
@@ -118,10 +123,37 @@ def resolve(surrogate: str | Surrogate | SpikeFunction) -> Surrogate | SpikeFunc
 def spike_function(surrogate: str | Surrogate | SpikeFunction) -> SpikeFunction:
     """Turn a surrogate's name, a :class:`Surrogate` or a callable ``u -> s`` into the spike function ``u -> s``.
 
-    A callable is used as it is: snnTorch's ``snntorch.surrogate`` functions are such callables.
+    A callable is used as it is: snnTorch's ``snntorch.surrogate`` functions are such callables. What it first gives is
+    looked at, and refused by a ``ValueError`` where it is not a tensor of spikes.
     """
     chosen = resolve(surrogate)
     if isinstance(chosen, Surrogate):
         known = chosen
         return lambda u: _Step.apply(u, known)
-    return chosen
+    called = chosen
+    looked = torch.compiler.is_compiling() or torch._C._functorch.maybe_current_level() is not None
+
+    def look(u: Tensor) -> Tensor:
+        nonlocal looked
+        spikes = called(u)
+        if not looked:
+            _refuse_no_spikes(spikes, u)
+            looked = True
+        return spikes
+
+    return look
+
+
+def _refuse_no_spikes(spikes: Any, u: Tensor) -> None:
+    if not isinstance(spikes, Tensor) or spikes.shape != u.shape:
+        what = f"shape {tuple(spikes.shape)}" if isinstance(spikes, Tensor) else f"a {type(spikes).__name__}"
+        raise ValueError(
+            f"surrogate must give spikes of the shape {tuple(u.shape)} that it gets, got {what}: "
+            "are its parentheses missing?"
+        )
+    other = (spikes != 0) & (spikes != 1) & ~spikes.isnan()
+    if other.any():
+        raise ValueError(
+            f"surrogate must be the step, 0 or 1, in its forward pass, got {spikes[other][0].item():g}: "
+            "only its derivative may be smooth"
+        )

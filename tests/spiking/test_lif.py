@@ -198,7 +198,7 @@ def test_layers_keep_no_state():
     first, _ = layer(x)
     assert torch.equal(layer(x)[0], first)
     assert set(layer.state_dict()) == {"beta_logit", "threshold"}
-    assert set(LIF().state_dict()) == set()
+    assert set(LIF().state_dict()) == {"beta_value", "threshold"}
     torch.testing.assert_close(layer.beta, torch.full((3,), 0.8))
     for _ in range(2):  # a second backward pass over a re-used layer
         layer(x)[0].sum().backward()
@@ -302,7 +302,7 @@ def test_norm_lif_learns_and_remembers_as_batch_norm_does():
         assert (spikes != expected).float().mean() < 2e-3
     for name, value in norm.state_dict().items():
         torch.testing.assert_close(ours.norm.state_dict()[name], value, rtol=1e-5, atol=1e-6)
-    assert set(ours.state_dict()) == {f"norm.{name}" for name in norm.state_dict()}
+    assert set(ours.state_dict()) == {"beta_value", "threshold", *(f"norm.{name}" for name in norm.state_dict())}
     assert torch.equal(ours.eval()(x)[0], ours(x)[0])
 
 
@@ -361,7 +361,7 @@ def test_norm_lif_folds_into_the_convolution_before_it():
     layer.eval()
     folded, neurons = layer.fold(convolution)
     assert type(neurons) is LIF
-    assert set(neurons.state_dict()) == {"beta_logit"}
+    assert set(neurons.state_dict()) == {"beta_logit", "threshold"}
     assert set(layer.state_dict()) > {"beta_logit", "norm.weight"}, "the layer itself is as it was"
     spikes, expected = neurons(folded(x).unflatten(0, (6, 2)))[0], layer(convolution(x).unflatten(0, (6, 2)))[0]
     assert (spikes != expected).float().mean() < 2e-3
@@ -385,3 +385,51 @@ def test_wrong_layer_arguments_are_refused_at_construction():
         LIF(reset="never")
     with pytest.raises(ValueError, match="surrogate width must be above zero"):
         Surrogate("atan", 0.0)
+
+
+def test_a_checkpoint_brings_fixed_decay_and_threshold_along():
+    x = torch.rand(20, 3, 4)
+    saved, other = LIF(beta=0.5, threshold=0.4), LIF()
+    other.load_state_dict(saved.state_dict())
+    assert torch.equal(other(x)[0], saved(x)[0])
+
+
+def test_constants_keep_their_precision_in_half_precision():
+    layer = NormLIF(2, beta=0.999, threshold=1.001).bfloat16()
+    assert layer.norm.weight.dtype == torch.bfloat16
+    assert layer.beta.tolist() == pytest.approx([0.999] * 2, abs=1e-7)
+    assert layer.threshold.tolist() == pytest.approx([1.001] * 2, abs=1e-7)
+    assert LIF().double().beta.dtype == torch.float64
+
+
+def test_a_layer_takes_a_decay_for_each_channel():
+    beta = torch.linspace(0.5, 0.9, 3)
+    layer = LIF(beta, threshold=torch.tensor([0.5, 1.0, 2.0]), learn_beta=True, learn_threshold=True)
+    torch.testing.assert_close(layer.beta, beta)
+    x = torch.rand(6, 2, 3, 4)
+    assert torch.equal(layer(x)[0], lif(x, layer.beta, layer.threshold)[0])
+    assert "beta=0.5..0.9 (3 channels), threshold=0.5..2 (3 channels)" in repr(layer)
+    assert "beta=0.9" in repr(LI())
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: LIF(0.9, 1.0, learn_beta="yes"), "learn_beta must be True or False, got 'yes'"),
+        (lambda: LIF(detach_reset=None), "detach_reset must be True or False, got None"),
+        (lambda: LIF(beta="0.9"), "beta must be a number or a tensor of one per channel, got '0.9'"),
+        (lambda: LIF(threshold=None), "threshold must be a number or a tensor"),
+        (lambda: LIF(channels=0), "channels must be a whole number above 0 or None, got 0"),
+        (lambda: LIF(torch.ones(2) / 2, channels=3), r"beta must be a number or one value per channel \(3,\), got"),
+        (lambda: NormLIF(8)(torch.zeros(6, 8, 5, 5)), r"x must be \(T, B, 8, ...\).*is time missing"),
+        (lambda: NormLIF(8).fold(torch.nn.Linear(2, 8)), "convolution must be a Conv2d, got Linear"),
+        (lambda: lif(torch.ones(2, 3), surrogate=torch.sigmoid), "surrogate must be the step, 0 or 1"),
+        (lambda: lif(torch.ones(2, 3), surrogate=lambda u: u.mean()), r"must give spikes of the shape \(3,\)"),
+        (lambda: lif(torch.ones(2, 3), surrogate=snntorch.surrogate.fast_sigmoid), "are its parentheses missing"),
+        (lambda: lif(torch.ones(2, 3, dtype=torch.int64)), r"call .float\(\) on it"),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_told_in_one_line(make, message):
+    with pytest.raises(ValueError, match=message) as told:
+        make()
+    assert "\n" not in str(told.value)

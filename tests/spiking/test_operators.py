@@ -392,7 +392,7 @@ def test_packed_convolution_is_conv2d_where_it_cannot_pack():
 
 def test_packed_convolution_refuses_what_is_no_spike():
     layer = PackedConv2d(1, 1, 3)
-    with pytest.raises(ValueError, match=r"must be 0 or 1, got 2\.0"):
+    with pytest.raises(ValueError, match=r"must be spikes, 0 or 1, to be packed, got 2"):
         layer(torch.full((1, 1, 5, 5), 2.0))
     with torch.no_grad():
         layer(torch.full((1, 1, 5, 5), 2.0))  # nothing is kept, so nothing is lost

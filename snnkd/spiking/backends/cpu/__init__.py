@@ -184,7 +184,8 @@ def pack(x: Tensor) -> Tensor:
     """
     bits = torch.empty(-(-len(x) // 8), dtype=torch.uint8)
     if _run_packing(x, bits, back=False)[w.NOT_BINARY]:
-        raise ValueError(f"spikes to pack must be 0 or 1, got {x[(x != 0) & (x != 1)][0].item()}")
+        other = x[(x != 0) & (x != 1)][0].item()
+        raise ValueError(f"x must be spikes, 0 or 1, to be packed, got {other:g}: use Conv2d for currents")
     return bits
 
 

@@ -8,7 +8,10 @@ key is the same in every process.
 """
 
 import hashlib
+import logging
+import threading
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +27,9 @@ summing = njit(nogil=True, error_model="numpy", fastmath={"reassoc", "nsz"})
 def kernel(function: Callable[[int], None]) -> Any:
     """Compile a kernel, or get it from disk."""
     signature = types.void(types.voidptr)
+    timer = threading.Timer(2.0, _say_that_it_compiles)
+    timer.daemon = True
+    timer.start()
     try:
         return cfunc(signature, cache=True)(function)
     except RuntimeError as error:
@@ -31,6 +37,15 @@ def kernel(function: Callable[[int], None]) -> Any:
             raise
         # No folder to be had that could be written to: compiled anew in each process.
         return cfunc(signature)(function)
+    finally:
+        timer.cancel()
+
+
+@cache
+def _say_that_it_compiles() -> None:
+    logging.getLogger("snnkd").warning(
+        "compiling the CPU kernels that are used for the first time on this machine; each takes some seconds, once"
+    )
 
 
 SOURCES = int.from_bytes(
