@@ -175,13 +175,16 @@ def norm_lif(
     choices = (chosen.name, chosen.chosen_width, reset, reset_delay, detach_reset)
     if not training:
         scale = weight * torch.rsqrt(running_var + eps)
-        affine = (value.to(state_dtype(x.dtype)) for value in (running_mean, scale, bias))
+        # A copy: backward keeps it, and training goes on changing the running mean in place.
+        mean = running_mean.to(state_dtype(x.dtype), copy=True)
+        affine = (mean, *(value.to(state_dtype(x.dtype)) for value in (scale, bias)))
         return operators.lif(x, state, beta, threshold, *affine, *choices)
-    affine = (value.to(state_dtype(x.dtype)) for value in (weight, bias))
-    spikes, last, mean, variance = operators.norm_lif(x, state, beta, threshold, *affine, eps, *choices)
-    running_mean.lerp_(mean.to(running_mean.dtype), momentum)
-    # Batch norm trains on the biased variance and remembers the unbiased one.
-    running_var.lerp_(variance.to(running_var.dtype) * (count / (count - 1)), momentum)
+    learned = (value.to(state_dtype(x.dtype)) for value in (weight, bias))
+    spikes, last, mean, variance = operators.norm_lif(x, state, beta, threshold, *learned, eps, *choices)
+    with torch.no_grad():
+        running_mean.lerp_(mean.to(running_mean.dtype), momentum)
+        # Batch norm trains on the biased variance and remembers the unbiased one.
+        running_var.lerp_(variance.to(running_var.dtype) * (count / (count - 1)), momentum)
     return spikes, last
 
 

@@ -352,6 +352,25 @@ def test_moments_bear_an_outlier_and_a_mean_far_away():
         torch.testing.assert_close(layer.norm.running_var, expected, rtol=2e-5, atol=0)
 
 
+@pytest.mark.parametrize("layout", ["rows", "channels last"])
+def test_moments_where_the_corners_are_unlike_the_rest(layout):
+    x = torch.zeros(8, 8, 4, 96, 96)
+    x[..., 0, 0] = x[..., -1, -1] = 3.3
+    x = x if layout == "rows" else x.movedim(2, -1).contiguous().movedim(-1, 2)
+    layer = NormLIF(4, momentum=1.0)
+    layer(x)
+    expected = x.double().var((0, 1, 3, 4)).float()
+    torch.testing.assert_close(layer.norm.running_var, expected, rtol=1e-5, atol=0)
+
+
+def test_training_may_follow_evaluation_before_its_backward():
+    layer, x = NormLIF(3).eval(), torch.randn(4, 2, 3, 5, 5, requires_grad=True)
+    loss = layer(x)[0].sum()
+    layer.train()(x)
+    loss.backward()
+    assert x.grad.isfinite().all()
+
+
 def test_norm_lif_folds_into_the_convolution_before_it():
     torch.manual_seed(0)
     convolution, layer = torch.nn.Conv2d(2, 4, 3, bias=False), NormLIF(4, learn_beta=True, threshold=0.6)

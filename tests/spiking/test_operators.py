@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import library, nn
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
+from torch.autograd import forward_ad
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from snnkd.spiking import LI, LIF, NormLIF, PackedConv2d, Surrogate, li, lif, operators
@@ -61,6 +62,31 @@ def test_the_short_way_gives_what_the_operator_gives():
             found.append([*outputs, *torch.autograd.grad(loss, leaves)])
         assert all(torch.equal(ours, theirs) for ours, theirs in zip(*found, strict=True))
         assert all(a.stride() == b.stride() for a, b in zip(*found, strict=True))
+
+
+def test_modes_of_devices_leave_the_kernels_alone():
+    x = torch.randn(4, 2, 3, 5, 5)
+    layer = NormLIF(3)
+    expected = lif(x)[0]
+    with torch.device("meta"):
+        assert torch.equal(lif(x)[0], expected)
+        assert layer(x)[0].device.type == "cpu"
+    try:
+        torch.set_default_device("meta")
+        assert torch.equal(lif(x)[0], expected)
+    finally:
+        torch.set_default_device(None)
+
+
+def test_batched_gradients_and_no_forward_mode():
+    x = torch.randn(4, 2, 3, requires_grad=True)
+    spikes, _ = lif(x)
+    above = torch.randn(5, *spikes.shape)
+    (batched,) = torch.autograd.grad(spikes, x, above, is_grads_batched=True, retain_graph=True)
+    for one, grad in zip(batched, above, strict=True):
+        torch.testing.assert_close(one, torch.autograd.grad(spikes, x, grad, retain_graph=True)[0])
+    with forward_ad.dual_level(), pytest.raises(RuntimeError):
+        lif(forward_ad.make_dual(x.detach(), torch.ones_like(x)))
 
 
 def test_who_watches_calls_sees_the_operators():

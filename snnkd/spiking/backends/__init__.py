@@ -9,6 +9,7 @@ from types import ModuleType
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 
 BACKENDS = ("reference", "cpu", "cuda")
 
@@ -28,8 +29,9 @@ def choose(name: str | None, x: Tensor, built_in: bool) -> str:
     """
     if name is None:
         device = x.device.type
-        # torch.func's transforms see through plain operations only.
-        built_in = built_in and torch._C._functorch.maybe_current_level() is None
+        # torch.func's transforms and forward-mode differentiation see through plain operations only.
+        plain = torch._C._functorch.maybe_current_level() is None and forward_ad._current_level < 0
+        built_in = built_in and plain
         return device if built_in and x.dtype in _DTYPES.get(device, ()) and available(device) else "reference"
     if name not in BACKENDS:
         raise ValueError(f"backend must be one of {', '.join(BACKENDS)} or None, got {name!r}")

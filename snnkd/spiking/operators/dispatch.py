@@ -86,7 +86,18 @@ def _watched(args: tuple[Any, ...]) -> bool:
     """Whether something has to see the call as an operator: a mode, a transform, a tracer, a tensor of another kind."""
     return (
         torch._C._len_torch_dispatch_stack() > 0
+        or torch._C._len_torch_function_stack() > 0
+        or torch.autograd._profiler_enabled()
         or torch._C._functorch.maybe_current_level() is not None
         or torch._C._get_tracing_state() is not None
-        or any(isinstance(a, Tensor) and type(a) not in (Tensor, nn.Parameter) for a in args)
+        or any(isinstance(a, Tensor) and _hides(a) for a in args)
+    )
+
+
+def _hides(tensor: Tensor) -> bool:
+    """Whether a tensor is more than memory with a shape."""
+    return (
+        type(tensor) not in (Tensor, nn.Parameter)
+        or torch._C._functorch.is_legacy_batchedtensor(tensor)
+        or tensor._is_zerotensor()
     )

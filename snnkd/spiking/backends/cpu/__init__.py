@@ -38,7 +38,7 @@ DTYPES = {
 _CACHE = 1 << 19
 """Bytes of membranes that a tile may hold in backward: well inside a core's second-level cache."""
 
-_CHUNK = 1 << 16
+_CHUNK = 1 << 15
 """Neuron-steps that a thread takes at a time at least: each time leaves sums per channel behind."""
 
 
@@ -87,6 +87,7 @@ def _split(a: np.ndarray, time: int, neurons: int) -> None:
     a[w.TILE] = min(tile // unit * unit if tile >= unit else tile, max(neurons, 1))
     # Neighbouring tiles on one thread, so that what its core fetches ahead of need is its own.
     a[w.CHUNK] = a[w.TILE] * max(1, neurons // (int(a[w.TILE]) * 64), _CHUNK // (int(a[w.TILE]) * max(time, 1)))
+    a[w.CHUNKS] = -(-neurons // int(a[w.CHUNK]))
 
 
 def forward(x: Tensor, state: Tensor | None, parameters: Parameters, neuron: Neuron) -> tuple[Tensor, Tensor]:
@@ -116,7 +117,7 @@ def forward_two_bit(
     """As :func:`forward`, with the bits that :func:`backward_two_bit_` needs."""
     spikes, last = torch.empty_like(x), new_state(x)
     time, neurons = extent(x)
-    bits = torch.empty(time, -(-neurons // 4), dtype=torch.uint8)
+    bits = torch.empty(time, -(-neurons // 4), dtype=torch.uint8, device="cpu")
     a = _arguments(x, parameters, neuron, packed=4)
     a[w.OUT], a[w.STATE], a[w.STATE_OUT] = spikes.data_ptr(), _address(state), last.data_ptr()
     a[w.BITS] = bits.data_ptr()
@@ -142,9 +143,9 @@ def backward(
     a[w.LEARN_NEURON], a[w.LEARN_AFFINE], a[w.SCALED] = of_neuron, of_affine, not want.current
     learns, channels = of_neuron or of_affine, int(a[w.CHANNELS])
     if learns:
-        totals = torch.empty(-(-int(a[w.NEURONS]) // int(a[w.CHUNK])), 4, channels, dtype=torch.float64)
+        totals = torch.empty(int(a[w.CHUNKS]), 4, channels, dtype=torch.float64, device="cpu")
         # Without neurons nobody writes them.
-        sums = (torch.empty if len(totals) else torch.zeros)(4, channels, dtype=state_dtype(x.dtype))
+        sums = (torch.empty if len(totals) else torch.zeros)(4, channels, dtype=state_dtype(x.dtype), device="cpu")
         a[w.TOTALS], a[w.SUMS] = totals.data_ptr(), sums.data_ptr()
     a[w.STATE], a[w.GRAD_X] = _address(state), grad_x.data_ptr()
     a[w.GRAD], a[w.GRAD_STATE], a[w.GRAD_STATE_IN] = map(_address, (grad_spikes, grad_state, grad_state_in))
@@ -182,7 +183,7 @@ def pack(x: Tensor) -> Tensor:
     Raises:
         ValueError: a value other than 0 and 1.
     """
-    bits = torch.empty(-(-len(x) // 8), dtype=torch.uint8)
+    bits = torch.empty(-(-len(x) // 8), dtype=torch.uint8, device="cpu")
     if _run_packing(x, bits, back=False)[w.NOT_BINARY]:
         other = x[(x != 0) & (x != 1)][0].item()
         raise ValueError(f"x must be spikes, 0 or 1, to be packed, got {other:g}: use Conv2d for currents")
@@ -191,7 +192,7 @@ def pack(x: Tensor) -> Tensor:
 
 def unpack(bits: Tensor, size: int, dtype: torch.dtype) -> Tensor:
     """Return the values of :func:`pack` as 0 and 1."""
-    x = torch.empty(size, dtype=dtype)
+    x = torch.empty(size, dtype=dtype, device="cpu")
     _run_packing(x, bits, back=True)
     return x
 
@@ -200,7 +201,7 @@ def _run_packing(x: Tensor, bits: Tensor, back: bool) -> np.ndarray:
     a = np.zeros(w.WORDS, np.int64)
     a[w.NEURONS], a[w.CHANNELS], a[w.INNER] = len(x), 1, 1
     a[w.X], a[w.BITS] = x.data_ptr(), bits.data_ptr()
-    _split(a, 1, len(bits))
+    _split(a, 8, len(bits))
     team.run(bit_kernels.packing(*DTYPES[x.dtype], back), a, len(x))
     return a
 
@@ -208,19 +209,27 @@ def _run_packing(x: Tensor, bits: Tensor, back: bool) -> np.ndarray:
 def moments(x: Tensor, channels: int, inner: int) -> tuple[Tensor, Tensor]:
     """Mean and (biased) variance of each channel of ``x (T, ...)``, ``(C,)`` in the state's dtype."""
     real = state_dtype(x.dtype)
-    # About the middle one of three values of the channel, which no single value can lead astray.
+    # About one of three values of the channel. Where these turn out far from the mean, as in the corners of an image
+    # whose corners are unlike the rest, once more about the mean.
     blocks = x.numel() // (channels * inner)
     places = (blocks - 1) // 2 * channels * inner
     pivot = x.as_strided((3, channels), (places, inner)).to(real).median(0).values
+    mean, variance = _moments(x, channels, inner, pivot)
+    if ((mean.numpy() - pivot.numpy()) ** 2 > 100 * variance.numpy()).any():
+        mean, variance = _moments(x, channels, inner, mean)
+    return mean, variance
+
+
+def _moments(x: Tensor, channels: int, inner: int, pivot: Tensor) -> tuple[Tensor, Tensor]:
     mean, variance = torch.empty_like(pivot), torch.empty_like(pivot)
     a = np.zeros(w.WORDS, np.int64)
-    time, neurons = a[w.STEPS], a[w.NEURONS] = extent(x)
+    a[w.STEPS], a[w.NEURONS] = extent(x)
     a[w.INNER], a[w.CHANNELS] = inner, channels
-    _split(a, time, neurons)
-    totals = torch.empty(-(-neurons // int(a[w.CHUNK])), 2, channels, dtype=torch.float64)
+    _split(a, *extent(x))
+    totals = torch.empty(int(a[w.CHUNKS]), 2, channels, dtype=torch.float64, device="cpu")
     a[w.X], a[w.TOTALS], a[w.BIAS] = x.data_ptr(), totals.data_ptr(), pivot.data_ptr()
     a[w.MEAN], a[w.SCALE] = mean.data_ptr(), variance.data_ptr()
-    team.run(channel_kernels.moments(*DTYPES[x.dtype]), a, x.numel(), real)
+    team.run(channel_kernels.moments(*DTYPES[x.dtype]), a, x.numel(), state_dtype(x.dtype))
     return mean, variance
 
 

@@ -78,7 +78,8 @@ def moments(real: Any, element: Any) -> Any:
                         second += totals[(chunk * 2 + 1) * channels + c]
                     off = first / (M // channels * T)
                     mean[c] = pivot[c] + off
-                    variance[c] = max(0.0, second / (M // channels * T) - off * off)
+                    square = second / (M // channels * T) - off * off
+                    variance[c] = 0.0 if square < 0.0 else square  # a NaN stays one
             number, begin, end = next_chunk(arguments, a, M)
 
     return run

@@ -66,16 +66,16 @@ def run(kernel: Any, arguments: np.ndarray, size: int, dtype: torch.dtype = torc
 
     Each thread has scratch of the state's ``dtype``, and ``rows`` of membranes of a tile's width.
     """
-    threads = torch.get_num_threads() if size >= MIN_PARALLEL else 1
+    threads = max(1, min(torch.get_num_threads(), int(arguments[w.CHUNKS]))) if size >= MIN_PARALLEL else 1
     # Allocated here and not in the kernel, so that a failure is torch's error.
     tile, size_of_all = int(arguments[w.TILE]), threads * SCRATCH_PER_THREAD
-    scratch = torch.empty(size_of_all + threads * rows * tile, dtype=dtype)
+    scratch = torch.empty(size_of_all + threads * rows * tile, dtype=dtype, device="cpu")
     address, place = arguments.ctypes.data, scratch.data_ptr()
     arguments[w.COUNTER], arguments[w.SLOTS], arguments[w.DONE] = 0, 0, 0
     arguments[w.SLOT], arguments[w.FINISHED] = address + 8 * w.SLOTS, address + 8 * w.DONE
     arguments[w.SCRATCH], arguments[w.MEMBRANES] = place, place + size_of_all * scratch.element_size()
     if not arguments[w.GRAD]:
-        silence = torch.zeros(tile, dtype=dtype)
+        silence = torch.zeros(tile, dtype=dtype, device="cpu")
         arguments[w.SILENCE] = silence.data_ptr()
     if threads == 1 or _forked:
         # A child of fork() inherits the runtime's state but not its threads: entering a team would wait for them.
