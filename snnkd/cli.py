@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from snnkd import __version__
-from snnkd.errors import ModelError, SnnkdError, SnnkdWarning
+from snnkd.errors import ModelError, RecordingError, SnnkdError, SnnkdWarning
 
 if TYPE_CHECKING:
     from snnkd.datasets import EyeDataset
@@ -84,7 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("path", type=Path, metavar="FILE", help="a recording, or a dataset's folder")
     sub.add_argument("--json", action="store_true", help="print JSON")
 
-    sub = commands.add_parser("data", help="make datasets", description="Make datasets.")
+    sub = commands.add_parser("data", help="make datasets and recordings", description="Make datasets and recordings.")
     kinds = sub.add_subparsers(title="commands", metavar="COMMAND", required=True)
     synth = kinds.add_parser("synth", help="write a synthetic EyeSim dataset", description="Write an EyeSim dataset.")
     synth.set_defaults(command=_synth)
@@ -95,6 +95,28 @@ def _parser() -> argparse.ArgumentParser:
     synth.add_argument("--duration", type=float, default=1.0, metavar="S", help="seconds per take (default: 1)")
     synth.add_argument("--seed", type=_seed, default=0)
     synth.add_argument("--workers", type=_positive, default=2, help="processes (default: 2)")
+
+    convert = kinds.add_parser(
+        "convert", help="write a recording of any format as HDF5 or NPZ",
+        description="Write a recording of any format as HDF5 or NPZ, with its events, frames and metadata.",
+    )  # fmt: skip
+    convert.set_defaults(command=_convert)
+    convert.add_argument("source", type=Path, metavar="RECORDING")
+    convert.add_argument("destination", type=Path, metavar="FILE", help="ends in .h5, .hdf5 or .npz")
+    convert.add_argument("--overwrite", action="store_true", help="replace FILE where it is there")
+    simulate = kinds.add_parser(
+        "simulate", help="make events from a video or a folder of images",
+        description="Make the events that a sensor would have sent for a video, a folder of images, or the frames of "
+        "a recording.",
+    )  # fmt: skip
+    simulate.set_defaults(command=_simulate)
+    simulate.add_argument("source", type=Path, metavar="VIDEO")
+    simulate.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="ends in .h5 or .hdf5")
+    simulate.add_argument("--sensor", choices=("davis346", "noiseless"), default="davis346", help="default: davis346")
+    simulate.add_argument("--threshold", type=float, metavar="C", help="contrast of ON and OFF, in log units")
+    simulate.add_argument("--fps", type=float, help="frames a second, where the source does not say")
+    simulate.add_argument("--seed", type=_seed, default=0, help="of noise and threshold spread (default: 0)")
+    simulate.add_argument("--overwrite", action="store_true", help="replace FILE where it is there")
 
     commands.add_parser(
         "train", help="train a teacher or student, or distil: snnkd train --config FILE.yaml", add_help=False
@@ -176,6 +198,47 @@ def _synth(options: argparse.Namespace) -> int:
             progress=lambda done, total: progress.update(task, completed=done, total=total),
         )
     print(f"wrote {options.output}")
+    return 0
+
+
+def _convert(options: argparse.Namespace) -> int:
+    from snnkd.recordings.convert import convert
+
+    written = convert(options.source, options.destination, overwrite=options.overwrite)
+    frames = f", {len(written.frames)} frames" if written.frames is not None else ""
+    print(f"wrote {options.destination}: {written.event_count:,} events{frames}")
+    return 0
+
+
+def _simulate(options: argparse.Namespace) -> int:
+    import dataclasses
+
+    from snnkd.recordings import SensorModel
+    from snnkd.recordings.convert import refuse_existing
+    from snnkd.recordings.simulate import simulate_recording
+    from snnkd.terminal import bar
+
+    refuse_existing(options.output, options.overwrite, (".h5", ".hdf5"))
+    sensor = SensorModel.noiseless() if options.sensor == "noiseless" else SensorModel.davis346()
+    given = {"seed": options.seed}
+    if options.threshold is not None:
+        given |= {"threshold_on": options.threshold, "threshold_off": options.threshold}
+    try:
+        sensor = dataclasses.replace(sensor, **given)
+    except ValueError as error:
+        raise RecordingError(f"--threshold: {error}") from error
+    if options.fps is not None and not 0 < options.fps < float("inf"):
+        raise RecordingError(f"--fps: must be a finite number above 0, got {options.fps}")
+    with bar() as progress:
+        task = progress.add_task("simulating", total=None, note="")
+        made = simulate_recording(
+            options.source,
+            options.output,
+            sensor,
+            fps=options.fps,
+            progress=lambda done, total: progress.update(task, completed=done, total=total),
+        )
+    print(f"wrote {options.output}: {made.events:,} events of {made.frames:,} frames")
     return 0
 
 

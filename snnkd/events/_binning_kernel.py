@@ -1,31 +1,88 @@
-"""The compiled loop of the binning: one pass over the events, in any order."""
+"""The compiled loops of the binning: each bin is cleared and filled while it lies in the cache."""
 
 from typing import Any
 
 import numpy as np
 from numba import njit
 
+FINE, UNORDERED = -1, -2
+"""What :func:`fill_bins` returns besides the index of an event outside the sensor."""
 
-@njit(cache=True)
-def count_events(events: Any, sensor: Any, crop: Any, start_us: int, window_us: int, saturation: int, out: Any) -> int:
-    """Add the events to ``out`` (bins, 2, H, W); return the index of the first outside the sensor, or -1."""
-    sensor_width, sensor_height = sensor
-    left, top, crop_width, crop_height = crop
-    bins, _, height, width = out.shape
-    end_us = start_us + bins * window_us
-    # A table instead of a division for each event.
-    columns = np.arange(crop_width) * width // crop_width
-    rows = np.arange(crop_height) * height // crop_height
-    for i in range(events.shape[0]):
-        event = events[i]
-        x, y, t = np.int64(event["x"]), np.int64(event["y"]), event["t"]
-        if x < 0 or y < 0 or x >= sensor_width or y >= sensor_height:
-            return i
-        x -= left
-        y -= top
-        if 0 <= x < crop_width and 0 <= y < crop_height and start_us <= t < end_us:
-            channel = 1 if event["p"] else 0
-            bin_index = (t - start_us) // window_us
-            if out[bin_index, channel, rows[y], columns[x]] < saturation:
-                out[bin_index, channel, rows[y], columns[x]] += 1
-    return -1
+
+@njit(cache=True, nogil=True)
+def split_by_time(events: Any, edges: Any) -> Any:
+    """Index of the first event at or after each edge, of events in the order of time; never decreasing for any."""
+    splits = np.empty(edges.shape[0], np.int64)
+    low = 0
+    for k in range(edges.shape[0]):
+        high = events.shape[0]
+        while low < high:
+            middle = (low + high) // 2
+            if events[middle]["t"] < edges[k]:
+                low = middle + 1
+            else:
+                high = middle
+        splits[k] = low
+    return splits
+
+
+@njit(cache=True, nogil=True)
+def _fits(events: Any, i: int, sensor_width: int, sensor_height: int) -> Any:
+    # One comparison an axis: a negative int16 becomes a large uint16.
+    return np.uint16(events[i]["x"]) < sensor_width and np.uint16(events[i]["y"]) < sensor_height
+
+
+@njit(cache=True, nogil=True)
+def fill_bins(
+    events: Any,
+    splits: Any,
+    first: int,
+    last: int,
+    columns: Any,
+    rows: Any,
+    polarity_stride: int,
+    saturation: int,
+    by_time: bool,
+    out: Any,
+) -> int:
+    """Count events ``splits[b] ... splits[b + 1]`` into ``out[b]``, (bins, values), for each bin of ``first ... last``.
+
+    ``columns`` and ``rows`` give the offset in a bin of each column and row of the sensor, negative outside the crop.
+    What comes before the first bin and after the last one is checked by who has that bin. With ``by_time``,
+    ``splits`` are right only if the events are in order: each is held against the one before it.
+    """
+    # What int16 can reach of a larger sensor, so that no negative coordinate passes for a large one.
+    sensor_width, sensor_height = min(columns.shape[0], 1 << 15), min(rows.shape[0], 1 << 15)
+    bins = splits.shape[0] - 1
+    begin = 0 if first == 0 else splits[first]
+    previous = events[begin - 1]["t"] if begin > 0 else np.int64(-(2**63))
+    if first == 0:
+        for i in range(splits[0]):
+            if not _fits(events, i, sensor_width, sensor_height):
+                return i
+            if by_time and events[i]["t"] < previous:
+                return UNORDERED
+            previous = events[i]["t"]
+    for b in range(first, last):
+        image = out[b]
+        image[:] = 0
+        for i in range(splits[b], splits[b + 1]):
+            if not _fits(events, i, sensor_width, sensor_height):
+                return i
+            t = events[i]["t"]
+            if by_time and t < previous:
+                return UNORDERED
+            previous = t
+            column, row = columns[events[i]["x"]], rows[events[i]["y"]]
+            if column >= 0 and row >= 0:
+                place = row + column + (polarity_stride if events[i]["p"] else 0)
+                count = image[place]
+                image[place] = count + (count < saturation)
+    if last == bins:
+        for i in range(splits[bins], events.shape[0]):
+            if not _fits(events, i, sensor_width, sensor_height):
+                return i
+            if by_time and events[i]["t"] < previous:
+                return UNORDERED
+            previous = events[i]["t"]
+    return FINE

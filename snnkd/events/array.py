@@ -15,6 +15,7 @@ The layout is that of tonic (``tonic.io.events_struct``), so arrays pass to its 
 Arrays are in file order; a well-formed one has ``t`` that never decreases.
 """
 
+import operator
 from typing import Any
 
 import numpy as np
@@ -49,3 +50,38 @@ def make_events(x: ArrayLike, y: ArrayLike, t: ArrayLike, p: ArrayLike) -> Event
 def empty_events() -> Events:
     """Return an event array of length 0."""
     return np.empty(0, EVENT_DTYPE)
+
+
+def check_events(events: Events) -> None:
+    """Raise ``ValueError`` unless ``events`` is one-dimensional with :data:`EVENT_DTYPE`."""
+    if not isinstance(events, np.ndarray) or events.dtype != EVENT_DTYPE or events.ndim != 1:
+        raise ValueError("events must be a one-dimensional array with EVENT_DTYPE, see make_events")
+
+
+def check_size(size: tuple[int, int], name: str) -> tuple[int, int]:
+    """Return ``size`` (W, H) as two ints; ``ValueError`` with its ``name`` when one of them is below 1."""
+    width, height = (operator.index(n) for n in size)
+    if width < 1 or height < 1:
+        raise ValueError(f"{name} must be (W, H) with both at least 1, got {(width, height)}")
+    return width, height
+
+
+def check_inside(events: Events, sensor_size: tuple[int, int]) -> None:
+    """Raise ``ValueError`` for the first event that lies outside the sensor (W, H)."""
+    width, height = sensor_size
+    x, y = events["x"], events["y"]
+    outside = (x < 0) | (y < 0) | (x >= width) | (y >= height)
+    if outside.any():
+        i = int(outside.argmax())
+        place = (int(x[i]), int(y[i]))
+        raise ValueError(f"event {i} lies at (x, y) = {place}, outside the sensor {(width, height)} (W, H)")
+
+
+def is_ordered(events: Events) -> bool:
+    """Whether time never decreases."""
+    return bool((events["t"][1:] >= events["t"][:-1]).all())
+
+
+def order_by_time(events: Events) -> Events:
+    """The events with time never decreasing, those of equal time as they were; an ordered array itself, not a copy."""
+    return events if is_ordered(events) else events[np.argsort(events["t"], kind="stable")]

@@ -14,19 +14,17 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from snnkd.events.array import Events
+from snnkd.events.array import Events, check_events, check_inside, check_size
 
 RADIUS = 2
 
 
 def pixel_counts(events: Events, sensor_size: tuple[int, int]) -> NDArray[np.int64]:
     """Events of each pixel, (H, W), for a sensor ``(W, H)``; ``ValueError`` for an event outside of it."""
-    width, height = sensor_size
+    check_events(events)
+    width, height = check_size(sensor_size, "sensor_size")
+    check_inside(events, (width, height))
     x, y = events["x"].astype(np.int64), events["y"].astype(np.int64)
-    outside = (x < 0) | (y < 0) | (x >= width) | (y >= height)
-    if outside.any():
-        i = int(outside.argmax())
-        raise ValueError(f"event {i} lies at (x, y) = {(int(x[i]), int(y[i]))}, outside the sensor {width}×{height}")
     return np.bincount(y * width + x, minlength=width * height).reshape(height, width)
 
 
@@ -38,10 +36,14 @@ def hot_pixels(events: Events, sensor_size: tuple[int, int], *, factor: float = 
     hot.
     Raises ``ValueError`` for an event outside the sensor or a factor out of range.
     """
+    return hot_in_counts(pixel_counts(events, sensor_size), factor=factor)
+
+
+def hot_in_counts(counts: NDArray[np.int64], *, factor: float = 10.0) -> NDArray[np.bool_]:
+    """:func:`hot_pixels` of counts (H, W) that were summed up over a recording chunk by chunk."""
     if not (math.isfinite(factor) and factor > 1):
         raise ValueError(f"factor must be a finite number above 1, got {factor!r}")
-    counts = pixel_counts(events, sensor_size)
-    if not len(events):
+    if not counts.any():
         return np.zeros(counts.shape, np.bool_)
     usual = np.median(counts[counts > 0])
     # The neighbourhood matters only for the pixels that pass against the usual one: a handful.

@@ -19,8 +19,6 @@ damage. The file is of version 1.10, which checksums its own structure.
 """
 
 import json
-import os
-import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from os import PathLike
@@ -28,7 +26,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from snnkd.events.array import EVENT_DTYPE, Events
 from snnkd.recordings.recording import CHUNK, Frames, Recording
@@ -146,33 +143,12 @@ def write_hdf5(
 
     Raises ``ValueError`` or ``TypeError`` for what does not fit, ``OSError`` when the file cannot be written.
     """
-    import h5py
+    from snnkd.recordings.hdf5_writer import Hdf5Writer
 
-    width, height = (int(n) for n in sensor_size)
-    _check_events(events, width, height)
-    text = json.dumps(dict(metadata or {}), default=_plain, allow_nan=False)
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
-    try:
-        # Version 1.10 checksums its own structure, all but its heap of strings of any length. On damaged
-        # files of an older version, or with such strings, HDF5 was seen to crash or to hang.
-        with h5py.File(temporary, "w", libver="v110") as file:
-            file.attrs.update(format=np.bytes_(FORMAT), version=VERSION, sensor_size=[width, height])
-            file["metadata"] = np.bytes_(text.encode())
-            for name, kind in EVENT_TYPES.items():
-                _write(file, f"events/{name}", events[name].astype(kind), 1 << 16)
-            if frames is not None:
-                _write(file, "frames/images", frames.images, 1)
-                _write(file, "frames/timestamps_us", frames.timestamps_us, 1 << 10)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _write(file: Any, name: str, values: NDArray[Any], rows: int) -> None:
-    """Write a data set in chunks of ``rows``, or of all there is."""
-    chunks = (min(rows, max(len(values), 1)), *values.shape[1:])
-    file.create_dataset(name, data=values, chunks=chunks, maxshape=(None, *values.shape[1:]), **FILTERS)
+    with Hdf5Writer(path, sensor_size, metadata) as writer:
+        writer.append(events)
+        if frames is not None:
+            writer.append_frames(frames)
 
 
 def _check_events(events: Events, width: int, height: int) -> None:
@@ -198,9 +174,20 @@ def _plain(value: Any) -> Any:
     raise TypeError(f"metadata holds a {type(value).__name__}, which JSON cannot hold")
 
 
+def _is_ours(path: Path) -> bool:
+    """Whether a file has an attribute of ours, or is so damaged that nothing can be told."""
+    import h5py
+
+    try:
+        with h5py.File(path, "r") as file:
+            return "sensor_size" in file.attrs or file.attrs.get("format") in (FORMAT, FORMAT.encode())
+    except (OSError, LookupError, ValueError, RuntimeError, TypeError, MemoryError):
+        return True
+
+
 register_format(
     "snnkd HDF5",
     Hdf5Recording,
-    recognises=lambda path, head: head.startswith(SIGNATURE),
+    recognises=lambda path, head: head.startswith(SIGNATURE) and _is_ours(path),
     extensions=(".h5", ".hdf5"),
 )

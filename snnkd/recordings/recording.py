@@ -111,6 +111,12 @@ class Recording(ABC):
         except ValueError as error:  # what Frames finds wrong
             raise self._error(f"its frames do not fit together: {error}") from error
 
+    def iter_frames(self) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+        """Yield each frame as its time in µs and its image (H, W); a video or a folder is not held in memory."""
+        frames = self.frames
+        if frames is not None:
+            yield from zip(frames.timestamps_us.tolist(), frames.images, strict=True)
+
     @property
     def event_count(self) -> int:
         """Number of events."""

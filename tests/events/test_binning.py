@@ -2,20 +2,32 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from snnkd.events import bin_events, centre_square, empty_events, make_events
+from snnkd.events import bin_by_count, bin_by_span, bin_events, binning, centre_square, empty_events, make_events
+
+
+def count_by_hand(events, which, bins, size, crop):
+    """``which`` gives the bin of an event by its index and time, None for no bin."""
+    x0, y0, w, h = crop
+    counts = np.zeros((bins, 2, size[1], size[0]), np.int64)
+    for i, (x, y, t, p) in enumerate(zip(*(events[name].tolist() for name in "xytp"), strict=True)):
+        b = which(i, t)
+        if b is not None and 0 <= b < bins and x0 <= x < x0 + w and y0 <= y < y0 + h:
+            counts[b, int(p), (y - y0) * size[1] // h, (x - x0) * size[0] // w] += 1
+    return counts
 
 
 def bin_by_hand(events, start, window, bins, size, crop):
-    x0, y0, w, h = crop
-    counts = np.zeros((bins, 2, size[1], size[0]), np.int64)
-    for x, y, t, p in zip(*(events[name].tolist() for name in "xytp"), strict=True):
-        b = (t - start) // window
-        if 0 <= b < bins and x0 <= x < x0 + w and y0 <= y < y0 + h:
-            counts[b, int(p), (y - y0) * size[1] // h, (x - x0) * size[0] // w] += 1
-    return counts
+    return count_by_hand(events, lambda _, t: (t - start) // window, bins, size, crop)
+
+
+@pytest.fixture(params=[1, 3], ids=["one thread", "three threads"])
+def thread_count(request, monkeypatch):
+    """With three, every call is cut into tasks, however small it is."""
+    monkeypatch.setattr(binning, "threads", lambda: request.param)
+    monkeypatch.setattr(binning, "MIN_PARALLEL", 0)
 
 
 @st.composite
@@ -24,12 +36,10 @@ def cases(draw):
     n = draw(st.integers(0, 60))
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
     origin = draw(st.sampled_from([0, -1000, 1_605_537_493_718_345]))
-    events = make_events(
-        rng.integers(0, width, n),
-        rng.integers(0, height, n),
-        origin + rng.integers(-20, 120, n),
-        rng.integers(0, 2, n),
-    )
+    t = origin + rng.integers(-20, 120, n)
+    if draw(st.booleans()):
+        t = np.sort(t)
+    events = make_events(rng.integers(0, width, n), rng.integers(0, height, n), t, rng.integers(0, 2, n))
     x0, y0 = draw(st.integers(0, width - 1)), draw(st.integers(0, height - 1))
     crop = (x0, y0, draw(st.integers(1, width - x0)), draw(st.integers(1, height - y0)))
     size = draw(st.one_of(st.none(), st.tuples(st.integers(1, 15), st.integers(1, 15))))
@@ -41,9 +51,12 @@ def cases(draw):
     return events, (width, height), start, window, bins, size, draw(st.sampled_from([crop, None]))
 
 
-@settings(max_examples=300, deadline=None)
+many = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@many
 @given(cases())
-def test_agrees_with_the_definition(case):
+def test_agrees_with_the_definition(thread_count, case):
     events, sensor, start, window, bins, size, crop = case
     counts = bin_events(events, sensor, start, window, bins, size=size, crop=crop)
     full = crop or (0, 0, *sensor)
@@ -64,6 +77,138 @@ def test_no_event_is_lost_or_counted_twice(case):
         assert counts[:, 1].sum() == events["p"].sum()
         finer = bin_events(events, sensor, start, 1, bins * window, size=size)
         np.testing.assert_array_equal(counts, finer.reshape(bins, window, *counts.shape[1:]).sum(1))
+
+
+@many
+@given(cases(), st.integers(1, 12), st.booleans())
+def test_a_number_of_bins_over_the_span_agrees_with_the_definition(thread_count, case, bins, given_span):
+    events, sensor, start, window, _, size, crop = case
+    first, last = start, start + 2 * window
+    if not given_span:
+        first, last = (int(events["t"].min()), int(events["t"].max())) if len(events) else (0, 0)
+
+    def which(_, t):
+        if not first <= t <= last:
+            return None
+        return min((t - first) * bins // (last - first), bins - 1) if last > first else bins - 1
+
+    span = (first, last) if given_span else None
+    counts = bin_by_span(events, sensor, bins, span_us=span, size=size, crop=crop)
+    full = crop or (0, 0, *sensor)
+    np.testing.assert_array_equal(counts, count_by_hand(events, which, bins, size or full[2:], full))
+    if crop is None and not given_span:
+        assert counts.sum() == len(events)
+
+
+@many
+@given(cases(), st.integers(1, 70))
+def test_bins_of_equal_counts_agree_with_the_definition(thread_count, case, per_bin):
+    events, sensor, _, _, _, size, crop = case
+    counts = bin_by_count(events, sensor, per_bin, size=size, crop=crop)
+    bins = -(-len(events) // per_bin)
+    full = crop or (0, 0, *sensor)
+    assert len(counts) == bins
+    np.testing.assert_array_equal(
+        counts, count_by_hand(events, lambda i, _: i // per_bin, bins, size or full[2:], full)
+    )
+    if crop is None:
+        assert counts.sum((1, 2, 3)).tolist() == [min(per_bin, len(events) - per_bin * b) for b in range(bins)]
+
+
+@many
+@given(cases())
+def test_binary_and_one_channel_follow_from_the_counts(thread_count, case):
+    events, sensor, start, window, bins, size, crop = case
+
+    def calls(**kind):
+        options = {"size": size, "crop": crop, **kind}
+        yield bin_events(events, sensor, start, window, bins, **options)
+        yield bin_by_span(events, sensor, bins, **options)
+        yield bin_by_count(events, sensor, window, **options)
+
+    for counts, binary, one, both in zip(
+        calls(), calls(values="binary"), calls(channels=1), calls(values="binary", channels=1), strict=True
+    ):
+        assert (binary.dtype, one.dtype, both.dtype) == (np.uint8, np.uint16, np.uint8)
+        np.testing.assert_array_equal(binary, counts > 0)
+        np.testing.assert_array_equal(one, counts.sum(1, keepdims=True))
+        np.testing.assert_array_equal(both, one > 0)
+
+
+def test_the_last_edge_of_a_span_is_closed_and_the_others_are_open_on_the_right():
+    t = [0, 4, 5, 9, 10]
+    counts = bin_by_span(make_events([0] * 5, [0] * 5, t, [0] * 5), (1, 1), 2)
+    assert counts.sum((1, 2, 3)).tolist() == [2, 3]
+    counts = bin_by_span(make_events([0] * 5, [0] * 5, t, [0] * 5), (1, 1), 2, span_us=(0, 9))
+    assert counts.sum((1, 2, 3)).tolist() == [2, 2]
+
+
+def test_events_of_one_time_are_in_the_last_bin_of_their_span():
+    counts = bin_by_span(make_events([0] * 4, [0] * 4, [7] * 4, [0] * 4), (1, 1), 3)
+    assert counts.sum((1, 2, 3)).tolist() == [0, 0, 4]
+
+
+def test_a_span_may_be_as_long_as_time_is():
+    far = 2**62
+    events = make_events([0] * 3, [0] * 3, [0, far // 2, far], [1] * 3)
+    counts = bin_by_span(events, (1, 1), 1000)
+    assert np.flatnonzero(counts.sum((1, 2, 3))).tolist() == [0, 500, 999]
+
+
+def test_no_events_give_no_bins_by_count_and_zeros_by_span():
+    assert bin_by_count(empty_events(), (4, 3), 10).shape == (0, 2, 3, 4)
+    assert not bin_by_span(empty_events(), (4, 3), 5, values="binary").any()
+    assert bin_by_span(empty_events(), (4, 3), 5, channels=1).shape == (5, 1, 3, 4)
+
+
+def test_many_events_in_bursts_are_the_same_on_any_number_of_threads(monkeypatch):
+    rng = np.random.default_rng(0)
+    n = 200_000
+    t = np.sort((1_000_000 * rng.beta(0.4, 3, n)).astype(np.int64))
+    events = make_events(rng.integers(0, 64, n), rng.integers(0, 48, n), t, rng.integers(0, 2, n))
+    results = []
+    for count in (1, 2, 5):
+        monkeypatch.setattr(binning, "threads", lambda count=count: count)
+        results.append([bin_by_span(events, (64, 48), 100), bin_by_span(events[rng.permutation(n)], (64, 48), 100)])
+    expected = np.zeros((100, 2, 48, 64), int)
+    first, last = int(t[0]), int(t[-1])
+    place = (np.minimum((t - first) * 100 // (last - first), 99), events["p"].astype(int), events["y"], events["x"])
+    np.add.at(expected, place, 1)
+    for ordered, shuffled in results:
+        np.testing.assert_array_equal(ordered, expected)
+        np.testing.assert_array_equal(shuffled, expected)
+
+
+@pytest.mark.parametrize("index", [0, 37, 99])
+def test_one_event_in_disorder_or_outside_is_found_wherever_it_is(thread_count, index):
+    events = make_events(np.zeros(100), np.zeros(100), 10 * np.arange(100), np.zeros(100))
+    moved = events.copy()
+    moved["t"][index] = 505
+    counts = bin_events(moved, (1, 1), 0, 10, 100)[:, 0, 0, 0]
+    expected = np.ones(100)
+    expected[index] -= 1
+    expected[50] += 1
+    np.testing.assert_array_equal(counts, expected)
+    moved = events.copy()
+    moved["y"][index] = -1
+    for bins in (
+        lambda: bin_events(moved, (1, 1), 300, 10, 5),
+        lambda: bin_by_span(moved, (1, 1), 7, span_us=(300, 400)),
+        lambda: bin_by_count(moved, (1, 1), 7),
+    ):
+        with pytest.raises(ValueError, match=f"event {index} lies at"):
+            bins()
+
+
+def test_what_is_binned_may_be_read_only_and_strided_and_stays_as_it_is():
+    events = make_events(np.arange(40) % 4, np.arange(40) % 3, np.arange(40), np.arange(40) % 2)
+    events.flags.writeable = False
+    before = events.copy()
+    whole = bin_by_span(events, (4, 3), 4)
+    assert whole.sum() == 40
+    assert bin_by_span(events[::2], (4, 3), 4).sum() == 20
+    np.testing.assert_array_equal(bin_by_span(events[::-1], (4, 3), 4), whole)
+    np.testing.assert_array_equal(events, before)
 
 
 def test_a_bin_holds_its_begin_and_not_its_end():
@@ -119,6 +264,23 @@ def test_bad_arguments_are_told(events, arguments, options, message):
         bin_events(events, *arguments, **options)
 
 
+@pytest.mark.parametrize(
+    ("bins", "message"),
+    [
+        (lambda: bin_by_span(ONE, (4, 3), 0), "n_bins"),
+        (lambda: bin_by_span(ONE, (4, 3), 1, span_us=(5, 4)), "span_us"),
+        (lambda: bin_by_span(ONE, (4, 3), 1, values="sum"), "values"),
+        (lambda: bin_by_span(ONE, (4, 3), 1, channels=3), "channels"),
+        (lambda: bin_by_count(ONE, (4, 3), 0), "events_per_bin"),
+        (lambda: bin_by_count(ONE, (3, 3), 1), "outside the sensor"),
+        (lambda: bin_events(ONE, (4, 3), 2**63 - 5, 3, 2), "64 bits"),
+    ],
+)
+def test_bad_arguments_of_the_other_ways_are_told(bins, message):
+    with pytest.raises(ValueError, match=message):
+        bins()
+
+
 def test_times_that_are_not_integers_are_refused():
     with pytest.raises(TypeError):
         bin_events(ONE, (4, 3), 0, 33.3, 1)
@@ -129,3 +291,11 @@ def test_an_event_left_of_or_above_the_sensor_is_told():
     events["x"] = -1
     with pytest.raises(ValueError, match="outside"):
         bin_events(events, (4, 3), 0, 1, 1)
+
+
+def test_on_a_sensor_larger_than_the_type_a_negative_coordinate_is_still_outside():
+    events = make_events([3], [0], [0], [1])
+    assert bin_events(events, (65_536, 1), 0, 1, 1)[0, 1, 0, 3] == 1
+    events["x"] = -1
+    with pytest.raises(ValueError, match="outside"):
+        bin_events(events, (65_536, 1), 0, 1, 1)

@@ -217,7 +217,7 @@ def test_a_folder_of_a_format_is_recognised(formats, tmp_path):
     [
         ("missing.aedat4", None, "no such file"),
         ("empty.aedat4", b"", "empty"),
-        ("text.txt", b"hello", r"of no known format; known are AEDAT4 \(\.aedat4\), EVBEYE"),
+        ("text.doc", b"hello", r"of no known format; known are AEDAT2 \(\.aedat, \.aedat2\), AEDAT4"),
         ("noise", bytes(range(256)), "snnkd HDF5"),
         ("folder", "a folder", "the folder is of no known format"),
     ],

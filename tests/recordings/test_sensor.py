@@ -1,13 +1,17 @@
 """The sensor model against a per-pixel implementation of its equations, and against its noise rates."""
 
+import itertools
 import math
+import multiprocessing
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from snnkd.errors import SnnkdWarning
 from snnkd.events import EVENT_DTYPE, drop_pixels, hot_pixels, pixel_counts
-from snnkd.recordings import EventSimulator, SensorModel, open_recording, simulate_events
+from snnkd.recordings import EventSimulator, SensorModel, event_simulator, open_recording, simulate_events
 
 
 def lin_log(value, linear_below=20.0):
@@ -39,6 +43,267 @@ def moving_frames(count=12, shape=(9, 13), seed=3):
     rng = np.random.default_rng(seed)
     walk = np.cumsum(rng.normal(0, 25, (count, *shape)), 0) + rng.uniform(0, 255, shape)
     return np.clip(walk, 0, 255).astype(np.uint8), np.cumsum(rng.integers(900, 40_000, count))
+
+
+def v2e_counts(frames, times, on, off, cutoff_hz=0.0, exact=False):
+    """ON and OFF events of each pixel and interval, (N − 1, 2, H, W), by v2e's equations, noise off.
+
+    ``emulator.generate_events`` and ``emulator_utils`` of v2e, one pixel at a time: lin_log, low_pass_filter (its
+    Euler step of at most 1, or the exponential that it approximates where ``exact``), compute_event_map, and the
+    update of the memorised level by the events that were made. v2e rounds the level to 1e-8 and keeps its state in
+    float32 so that a pixel which returns to a level sends as many events down as up; here a threshold that is missed
+    by a millionth counts instead.
+    """
+    counts = np.zeros((len(frames) - 1, 2, *frames.shape[1:]), int)
+    for y, x in np.ndindex(frames.shape[1:]):
+        base = low_passed = lin_log(float(frames[0, y, x]))
+        for i in range(1, len(frames)):
+            intensity = float(frames[i, y, x])
+            gain = 1.0
+            if cutoff_hz > 0:
+                tau = 1 / (2 * math.pi * cutoff_hz)
+                eps = (intensity + 20) / 275 * (times[i] - times[i - 1]) * 1e-6 / tau
+                gain = 1 - math.exp(-eps) if exact else min(eps, 1.0)
+            low_passed = (1 - gain) * low_passed + gain * lin_log(intensity)
+            change = low_passed - base
+            up = math.floor(max(change, 0) / on + 1e-6)
+            down = math.floor(max(-change, 0) / off + 1e-6)
+            base += up * on - down * off
+            counts[i - 1, :, y, x] = up, down
+    return counts
+
+
+def stepped_counts(frames, times, sensor):
+    """The same of the sensor model."""
+    simulator = EventSimulator(sensor, frames.shape[1:])
+    counts = []
+    for frame, t in zip(frames, times, strict=True):
+        events = simulator.step(frame, t)
+        counts.append([pixel_counts(events[events["p"] == p], frames.shape[:0:-1]) for p in (True, False)])
+    return np.array(counts[1:])
+
+
+@st.composite
+def videos(draw):
+    """Short videos of a few pixels, of random walks and of noise, and their times."""
+    count, height, width = draw(st.integers(2, 8)), draw(st.integers(1, 5)), draw(st.integers(1, 5))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    walk = np.cumsum(rng.normal(0, draw(st.sampled_from([2, 30])), (count, height, width)), 0)
+    values = np.clip(walk + rng.uniform(0, 255, (height, width)), 0, 255)
+    if draw(st.booleans()):
+        values = rng.uniform(0, 255, values.shape)
+    times = np.cumsum(rng.integers(1, draw(st.sampled_from([300, 40_000, 2_000_000])), count))
+    return values.astype(draw(st.sampled_from([np.uint8, np.float64]))), times
+
+
+THRESHOLDS = st.floats(0.02, 1.5)
+
+
+@given(videos(), THRESHOLDS, THRESHOLDS)
+@settings(deadline=None, max_examples=150)
+def test_counts_are_those_of_v2e(video, on, off):
+    frames, times = video
+    sensor = SensorModel(on, off, threshold_spread=0, leak_rate_hz=0, shot_noise_hz=0)
+    np.testing.assert_array_equal(stepped_counts(frames, times, sensor), v2e_counts(frames, times, on, off))
+
+
+@given(videos(), THRESHOLDS, THRESHOLDS, st.floats(0.1, 1000))
+@settings(deadline=None, max_examples=150)
+def test_counts_are_those_of_v2e_with_its_bandwidth_solved_exactly(video, on, off, cutoff_hz):
+    frames, times = video
+    sensor = SensorModel(on, off, 0, leak_rate_hz=0, shot_noise_hz=0, cutoff_hz=cutoff_hz)
+    expected = v2e_counts(frames, times, on, off, cutoff_hz, exact=True)
+    np.testing.assert_array_equal(stepped_counts(frames, times, sensor), expected)
+
+
+def test_v2es_own_step_is_approached_as_the_frames_come_faster():
+    """v2e's Euler step and the exponential: on ten times as many frames they differ about ten times less."""
+    difference = []
+    for per_s in (500, 5000):
+        phase = np.arange(per_s // 2) / per_s
+        levels = 90 + 70 * np.sin(2 * np.pi * 8 * phase)[:, None, None] * np.linspace(0.2, 1, 12).reshape(3, 4)
+        times = np.round(phase * 1e6).astype(np.int64)
+        sensor = SensorModel(0.01, 0.01, 0, leak_rate_hz=0, shot_noise_hz=0, cutoff_hz=30)
+        made = stepped_counts(levels, times, sensor).sum(0)
+        v2e = v2e_counts(levels, times, 0.01, 0.01, 30).sum(0)
+        difference.append(np.abs(made - v2e).sum() / v2e.sum())
+    assert 0.005 < difference[0] < 0.2
+    assert difference[1] < difference[0] / 5
+
+
+def test_counts_are_those_of_v2e_in_its_own_precision():
+    """With v2e's float32 and its rounding: equal but for thresholds that are met to within that rounding."""
+    rng = np.random.default_rng(8)
+    frames = rng.uniform(0, 255, (40, 20, 20)).astype(np.float32)
+    slope = math.log(20) / 20
+    base = None
+    near = np.zeros(frames.shape[1:], bool)
+    expected = []
+    for frame in frames.astype(np.float64):
+        level = np.where(frame <= 20, frame * slope, np.log(np.maximum(frame, 1e-9)))
+        level = (np.round(level * 1e8) / 1e8).astype(np.float32)
+        if base is None:
+            base = level
+            continue
+        change = (level - base) / np.float32(0.25)
+        near |= np.abs(change - np.round(change)) < 1e-4
+        up, down = np.floor(np.maximum(change, 0)), np.floor(np.maximum(-change, 0))
+        base = base + (up - down) * np.float32(0.25)
+        expected.append([up, down])
+    assert near.mean() < 0.05
+    counts = stepped_counts(frames, np.arange(40) * 1000, SensorModel.noiseless(0.25))
+    np.testing.assert_array_equal(counts[:, :, ~near], np.array(expected)[:, :, ~near])
+
+
+@pytest.mark.parametrize("intensity", [(20.0, 35.0), (60.0, 180.0), (200.0, 255.0), (180.0, 60.0)])
+@pytest.mark.parametrize("dtype", [np.uint8, np.float64])
+def test_bandwidth_falls_in_the_dark(intensity, dtype):
+    """After a step to ``I`` the output is (1 − exp(−T/τ)) of the way, with τ from I; events count the way."""
+    before, after = intensity
+    frames = np.array([before, after]).reshape(2, 1, 1).astype(dtype)
+    theta, cutoff, interval = 0.01, 25.0, 6000
+    sensor = SensorModel(theta, theta, 0, leak_rate_hz=0, shot_noise_hz=0, cutoff_hz=cutoff)
+    tau = 1 / (2 * math.pi * cutoff * (after + 20) / 275)
+    way = math.log(after / before) * (1 - math.exp(-interval * 1e-6 / tau))
+    events = simulate_events(frames, [0, interval], sensor)
+    assert len(events) == math.floor(abs(way) / theta) > 1
+    assert (events["p"] == (after > before)).all()
+
+
+def test_a_held_frame_arrives_alike_however_often_it_is_shown():
+    """The exponential is exact: ten steps of 1 ms are one of 10 ms."""
+    frames, _ = moving_frames(2)
+    sensor = SensorModel(0.02, 0.02, 0, leak_rate_hz=0, shot_noise_hz=0, cutoff_hz=20)
+    once = stepped_counts(frames, [0, 10_000], sensor)[0]
+    often = stepped_counts(frames[[0] + 10 * [1]], np.arange(11) * 1000, sensor).sum(0)
+    assert once.sum() > 400
+    np.testing.assert_array_equal(once, often)
+    assert once.sum() < stepped_counts(frames, [0, 10_000], SensorModel.noiseless(0.02))[0].sum()
+
+
+def test_leak_jitter_is_the_stated_gaussian_and_keeps_the_rate():
+    still = np.full((2, 60, 60), 90, np.uint8)
+    sensor = SensorModel(leak_rate_hz=5.0, leak_jitter=0.2, shot_noise_hz=0)
+    events = simulate_events(still, [0, 20_000_000], sensor)
+    assert events["p"].all()
+    key = events["y"].astype(int) * 60 + events["x"]
+    order = np.lexsort((events["t"], key))
+    gaps = np.diff(events["t"][order])[np.diff(key[order]) == 0] * 5e-6
+    assert abs(gaps.mean() - 1) < 0.005
+    assert abs(gaps.std() - 0.2) < 0.005
+    assert gaps.min() >= 0.1 - 1e-4
+    assert abs(len(events) / (60 * 60 * 100) - 1) < 0.005
+    assert abs(np.corrcoef(gaps[:-1], gaps[1:])[0, 1]) < 0.01
+
+
+def test_leak_events_do_not_depend_on_the_number_of_frames():
+    sensor = SensorModel(leak_rate_hz=3.0, leak_jitter=0.3, shot_noise_hz=0)
+    few, many = (
+        simulate_events(np.full((n, 20, 20), 70, np.uint8), np.linspace(0, 4_000_000, n).astype(np.int64), sensor)
+        for n in (2, 401)
+    )
+    assert len(few) == len(many) > 4000
+    for events in (few, many):
+        events.sort(order=["y", "x", "t"])
+    np.testing.assert_array_equal(few[["x", "y", "p"]], many[["x", "y", "p"]])
+    np.testing.assert_allclose(few["t"], many["t"], atol=3, rtol=0)
+
+
+def test_without_jitter_the_general_path_gives_the_same():
+    """A jitter too small to move anything: crossings found one by one and all at once."""
+    frames, times = moving_frames(count=30)
+    plain, jittered = (
+        simulate_events(frames, times, SensorModel(leak_rate_hz=2, shot_noise_hz=3, leak_jitter=j, refractory_us=50))
+        for j in (0.0, 1e-13)
+    )
+    assert len(plain) == len(jittered) > 1000
+    for events in (plain, jittered):
+        events.sort(order=["y", "x", "t"])
+    np.testing.assert_array_equal(plain[["x", "y", "p"]], jittered[["x", "y", "p"]])
+    np.testing.assert_allclose(plain["t"], jittered["t"], atol=1, rtol=0)
+
+
+EVERYTHING = SensorModel(
+    0.2, 0.22, refractory_us=300, leak_rate_hz=4, leak_jitter=0.2, shot_noise_hz=6, cutoff_hz=60, seed=7
+)
+
+
+def test_refractory_period_holds_with_everything_on():
+    frames, times = moving_frames(count=40, shape=(20, 20))
+    events = simulate_events(frames, times, EVERYTHING)
+    key = events["y"].astype(int) * 20 + events["x"]
+    order = np.lexsort((events["t"], key))
+    gaps = np.diff(events["t"][order])[np.diff(key[order]) == 0]
+    assert len(gaps) > 5000
+    assert 300 <= gaps.min() < 400
+
+
+@pytest.mark.parametrize("threads", [0, -2])
+def test_threads_must_be_some(threads):
+    with pytest.raises(ValueError, match="threads"):
+        EventSimulator(EVERYTHING, (4, 5), threads=threads)
+
+
+def run_everything(threads, dtype=np.uint8):
+    frames, times = moving_frames(count=15, shape=(23, 31))
+    simulator = EventSimulator(EVERYTHING, (23, 31), threads=threads)
+    return np.concatenate([simulator.step(f.astype(dtype), t) for f, t in zip(frames, times, strict=True)])
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_threads_do_not_change_the_events(dtype):
+    alone = run_everything(1, dtype)
+    assert len(alone) > 5000
+    for threads in (2, 3, 7, 10_000):
+        np.testing.assert_array_equal(run_everything(threads, dtype), alone)
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_works_in_the_processes_of_a_data_loader(method):
+    here = run_everything(2)  # this process has threads when it forks
+    with multiprocessing.get_context(method).Pool(1) as pool:
+        there = pool.apply_async(run_everything, (2,)).get(timeout=120)
+    np.testing.assert_array_equal(here, there)
+
+
+def test_a_busy_interval_comes_in_pieces(monkeypatch):
+    monkeypatch.setattr(event_simulator, "MOST_EVENTS", 1)  # then 8 events a pixel are the bound
+    frames = np.random.default_rng(0).integers(0, 256, (4, 12, 11), np.uint8)
+    times = [5, 1000, 90_000, 7_000_000]
+    model = SensorModel.noiseless(0.02)
+    whole = simulate_events(frames, times, model)
+    simulator = EventSimulator(model, (12, 11))
+    parts = [list(simulator.pieces(frame, t)) for frame, t in zip(frames, times, strict=True)]
+    assert parts[0] == []
+    assert min(len(p) for p in parts[1:]) > 3
+    pieces = list(itertools.chain(*parts))
+    assert max(len(p) for p in pieces) < 2 * 8 * 12 * 11
+    np.testing.assert_array_equal(np.concatenate(pieces), whole)
+    monkeypatch.setattr(event_simulator, "MOST_EVENTS", 1 << 20)
+    at_once = simulate_events(frames, times, model)
+    for events in (whole, at_once):
+        events.sort(order=["y", "x", "t"])
+    assert len(whole) == len(at_once)
+    np.testing.assert_array_equal(whole[["x", "y", "p"]], at_once[["x", "y", "p"]])
+    np.testing.assert_allclose(whole["t"], at_once["t"], atol=1, rtol=0)
+
+
+def test_an_endless_interval_is_bounded_and_may_be_left():
+    """40 million leak and noise events between two frames of 20×20 pixels: each piece is small."""
+    model = SensorModel(leak_rate_hz=60, leak_jitter=0.1, shot_noise_hz=40)
+    simulator = EventSimulator(model, (20, 20))
+    grey = np.full((20, 20), 0, np.uint8)
+    simulator.step(grey, 0)
+    pieces = simulator.pieces(grey, 1_000_000_000)
+    taken = list(itertools.islice(pieces, 2))
+    assert all(500_000 < len(p) < 1_500_000 for p in taken)
+    end = int(taken[-1]["t"][-1])
+    assert end < 60_000_000
+    after = simulator.step(grey, end + 10_000)  # goes on from where the interval was left
+    assert end < after["t"][0]
+    assert abs(len(after) - 400) < 120
+    with pytest.raises(RuntimeError, match="another frame"):
+        next(pieces)
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32, np.float64])
@@ -195,6 +460,7 @@ SENSORS = [
     SensorModel.noiseless(),
     SensorModel.davis346(seed=5),
     SensorModel(leak_rate_hz=9, shot_noise_hz=9),
+    EVERYTHING,
 ]
 
 
@@ -243,8 +509,14 @@ def test_the_given_frames_stay_as_they_are():
         ("linear_below", 1.0),
         ("refractory_us", -1),
         ("refractory_us", 0.5),
+        ("refractory_us", 1 << 61),
         ("leak_rate_hz", math.inf),
+        ("leak_rate_hz", 2e6),
         ("shot_noise_hz", -1.0),
+        ("leak_jitter", 0.6),
+        ("leak_jitter", -0.1),
+        ("cutoff_hz", -1.0),
+        ("cutoff_hz", math.nan),
         ("seed", -1),
         ("seed", True),
     ],
@@ -266,6 +538,7 @@ GOOD = np.zeros((2, 3, 4), np.uint8)
         (GOOD, [5, 5], "grow strictly"),
         (GOOD, [5, 4], "grow strictly"),
         (GOOD, [0.0, 1.0], "integers"),
+        (GOOD, [0, 1 << 62], "2\\^61"),
         ([GOOD[0], np.zeros((4, 3), np.uint8)], [0, 1], "frame 1 has shape"),
         ([GOOD[0], GOOD[0] + np.nan], [0, 1], "frame 1 has values"),
         ([GOOD[0], np.full((3, 4), 256.0)], [0, 1], "frame 1 has values"),

@@ -1,0 +1,201 @@
+"""What the readers of Prophesee's streams share: blocks of words into events, and what is told of the rest.
+
+The file is read in blocks into one buffer, not mapped: a file that is cut while it is read is then an error, where
+touching a map of it would end the process. A pass holds one block, 2 MB, and one chunk of events, 7 MB, whatever the
+size of the file.
+"""
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from snnkd.errors import RecordingError
+from snnkd.events.array import EVENT_DTYPE, Events
+from snnkd.recordings.prophesee_header import Header, HeaderError, read_header
+from snnkd.recordings.recording import CHUNK, Recording
+
+BLOCK = 1 << 21
+"""Bytes that are read at once."""
+
+Decoder = Callable[[NDArray[Any], int, Events, int, int, int, NDArray[np.int64]], tuple[int, int]]
+
+
+class PropheseeRecording(Recording):
+    """A recording of words behind a header.
+
+    A subclass sets ``word``, the bytes of a word; ``most``, the most events of one; and ``largest``, the longest side
+    of a sensor that the format can address; and gives ``_decoder`` and ``_check_header``.
+
+    ``metadata`` has the header's lines and ``sensor_size_from``: what told the size of the sensor. Where that is
+    ``"events"``, the size is what the events span, found in a pass over them when it is first asked for.
+    """
+
+    word: ClassVar[int]
+    most: ClassVar[int]
+    largest: ClassVar[int] = 2048
+    _skip: ClassVar[int] = 0  # bytes between header and words
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        try:
+            self._header = read_header(self.path)
+            self._check_header(self._header)
+            self._known_size, source = self._header.sensor_size(self.largest)
+        except HeaderError as error:
+            raise self._error(str(error)) from error
+        self._begin = self._header.end + self._skip
+        size = self.path.stat().st_size
+        self._words, rest = divmod(max(size - self._begin, 0), self.word)
+        if rest:
+            one, more = "the last byte is {} and was left out", f"the last {rest} bytes are {{}} and were left out"
+            self._warn((one if rest == 1 else more).format(f"not a whole word of {self.word} bytes"))
+        self._fault: tuple[int, int] | None = None
+        self.metadata.update(self._header.lines)
+        self.metadata["sensor_size_from"] = source
+
+    @property
+    def sensor_size(self) -> tuple[int, int]:
+        """Size of the sensor, (W, H)."""
+        return self._known_size or self._spanned_size
+
+    @abstractmethod
+    def _check_header(self, header: Header) -> None:
+        """Raise ``HeaderError`` unless the words that follow are this format's."""
+
+    @abstractmethod
+    def _decoder(self) -> Decoder:
+        """The compiled decoder, of :mod:`snnkd.recordings._evt_kernel`."""
+
+    def _view(self, block: NDArray[np.uint8]) -> NDArray[Any]:
+        """The words of a block of bytes, as the decoder takes them."""
+        return block.view(f"<u{self.word}")
+
+    def _tell(self, state: NDArray[np.int64], whole: bool) -> None:
+        """Warn of what was left out, as soon as its number is certain; ``whole`` at the end of the words."""
+        return
+
+    @cached_property
+    def _spanned_size(self) -> tuple[int, int]:
+        from snnkd.recordings._evt_kernel import largest
+
+        x = y = -1
+        for chunk in self._decode(self.largest, self.largest):
+            x, y = largest(chunk, x, y)
+        if x < 0:
+            raise self._error("the size of its sensor is unknown: the header does not give it, and there are no events")
+        return x + 1, y + 1
+
+    def _read_chunks(self) -> Iterator[Events]:
+        return self._decode(*self.sensor_size)
+
+    def _decode(self, width: int, height: int) -> Iterator[Events]:
+        """The events, as far as they lie inside such a sensor."""
+        from snnkd.recordings._evt_kernel import FAULT, new_state
+
+        decode, state = self._decoder(), new_state()
+        # No larger than what all words could fill, and with room for one more word: the decoder stops before that.
+        capacity = min(CHUNK, self._words * self.most) + self.most
+        index, count, out = 0, 0, np.empty(capacity, EVENT_DTYPE)
+        for begin, words in self._blocks():
+            position = 0
+            while position < len(words):
+                position, count = decode(words, position, out, count, width, height, state)
+                if state[FAULT]:
+                    raise self._wrong(index + count, begin + position * self.word, state, width, height)
+                if count > capacity - self.most:
+                    self._tell(state, False)
+                    yield out[:count]
+                    index, count, out = index + count, 0, np.empty(capacity, EVENT_DTYPE)
+        self._tell(state, True)
+        # A copy of a few events lets go of the room for many.
+        yield out[:count] if 2 * count > capacity else out[:count].copy()
+
+    def _blocks(self) -> Iterator[tuple[int, NDArray[Any]]]:
+        """The words block by block, each with the byte where it begins; it holds until the next is asked for."""
+        size = self._words * self.word
+        buffer = np.empty(min(BLOCK, size), np.uint8)
+        done = 0
+        try:
+            with self.path.open("rb", buffering=0) as file:
+                file.seek(self._begin)
+                while done < size:
+                    block, filled = buffer[: min(BLOCK, size - done)], 0
+                    while filled < len(block):
+                        got = file.readinto(block[filled:].data)
+                        if not got:
+                            raise self._error(
+                                f"ends at byte {self._begin + done + filled}: it was cut while it was read"
+                            )
+                        filled += got
+                    yield self._begin + done, self._view(block)
+                    done += len(block)
+        except OSError as error:
+            raise self._error(f"cannot be read: {error.strerror or error}") from error
+
+    def _wrong(self, index: int, byte: int, state: NDArray[np.int64], width: int, height: int) -> RecordingError:
+        """The error of event ``index``, whose word is at ``byte``."""
+        from snnkd.recordings import _evt_kernel as kernel
+
+        self._fault = (index, byte)
+        fault, x, y, time = (int(n) for n in state[: kernel.FAULT_TIME + 1])
+        if fault == kernel.BACKWARDS:
+            return self._backwards(index, time, int(state[kernel.LAST]))
+        if fault == kernel.POLARITY:
+            return self._error(f"{self._place(index)} has a polarity other than 0 and 1")
+        bounds = f"the sensor of {width}×{height}" if self._known_size else f"any sensor of {width}×{height} or less"
+        return self._error(f"{self._place(index)} lies at (x, y) = ({x}, {y}), outside {bounds}")
+
+    def _place(self, index: int) -> str:
+        if self._fault is not None and self._fault[0] == index:
+            return f"event {index} (byte {self._fault[1]})"
+        return super()._place(index)
+
+
+class EvtRecording(PropheseeRecording):
+    """A RAW file; a subclass sets ``encoding``, its version in the header."""
+
+    encoding: ClassVar[str]
+    _other: ClassVar[tuple[int, ...]] = (0xE, 0xF)
+    """Types of words that belong to neither event, time nor trigger."""
+
+    def _check_header(self, header: Header) -> None:
+        if header.encoding is None:
+            raise HeaderError("its header does not tell the encoding: it has neither evt nor format")
+        if header.encoding != self.encoding:
+            raise HeaderError(f"its encoding is {header.encoding}, snnkd reads {', '.join(ENCODINGS)}")
+
+    def _tell(self, state: NDArray[np.int64], whole: bool) -> None:
+        from snnkd.recordings import _evt_kernel as kernel
+
+        reasons = {
+            kernel.UNTIMED: "before the first time-high word no time is known",
+            kernel.UNPLACED: "no word before gives their row, or the base of their vector",
+            kernel.STALE: "a stale time-low word puts them before the event that precedes them",
+        }
+        for index, reason in reasons.items():
+            count = int(state[index])
+            if count and (whole or (index == kernel.UNTIMED and state[kernel.HIGH] >= 0)):
+                self._warn(f"{'1 event was' if count == 1 else f'{count} events were'} left out: {reason}")
+        if whole:
+            kinds = state[kernel.KINDS :]
+            trigger, other = int(kinds[0xA]), int(kinds[list(self._other)].sum())
+            self.metadata["trigger_words"], self.metadata["other_words"] = trigger, other
+            self.metadata["unknown_words"] = int(kinds.sum()) - trigger - other
+
+
+ENCODINGS = ("2.0", "2.1", "3.0")
+
+
+def has_encoding(path: Path, head: bytes, encoding: str) -> bool:
+    """Whether a file that begins with ``head`` has a header that names this encoding."""
+    if not head.startswith(b"% "):
+        return False
+    try:
+        return read_header(path).encoding == encoding
+    except HeaderError:
+        return False
