@@ -1,5 +1,6 @@
 """Damage to files, and what a reader may make of it: events with or without a warning, or one clean refusal."""
 
+import os
 import time
 import warnings
 from collections import Counter
@@ -11,6 +12,9 @@ from snnkd.recordings import open_recording
 
 SECONDS = 5.0
 """A file of some KB that takes longer than this is a hang, on the slowest machine that tests run on."""
+
+TIMES, SEED = (int(os.environ.get(f"SNNKD_FUZZ_{name}", default)) for name, default in (("TIMES", "1"), ("SEED", "0")))
+"""How many times as many copies, and from which seed on: ``scripts/fuzz.sh`` sets them."""
 
 
 def mutations(data, count, seed=0):
@@ -80,7 +84,7 @@ def outcome(path, multiple):
 def hold(path, data, multiple, count=2000, seed=0):
     """Hold the reader of ``path``'s format to ``count`` damaged copies of ``data``; counts of what came of them."""
     found = Counter()
-    for kind, damaged in mutations(data, count, seed):
+    for kind, damaged in mutations(data, count * TIMES, seed + SEED):
         path.write_bytes(damaged)
         found[kind, outcome(path, multiple)] += 1
     print({f"{kind}: {what}": n for (kind, what), n in sorted(found.items())})

@@ -304,3 +304,29 @@ def test_a_header_of_garbage_never_reaches_the_decoder(sample, tmp_path):
     assert 50 < len(errors) < len(results)
     assert not any("\n" in error for error in errors)
     assert all(0 < len(events) < facts["n"] for events in results if not isinstance(events, str))
+
+
+@pytest.mark.parametrize("compression", ["NONE", "LZ4", "LZ4_HIGH", "ZSTD", "ZSTD_HIGH"])
+def test_what_the_makers_own_library_wrote(tmp_path, compression):
+    """Events and frames that dv-processing writes, in each of its compressions, come back one for one."""
+    dv = pytest.importorskip("dv_processing")
+    rng = np.random.default_rng(0)
+    t = np.sort(rng.integers(0, 300_000, 25_000)) + 1_700_000_000_000_000
+    columns = rng.integers(0, 346, len(t)), rng.integers(0, 260, len(t)), t, rng.integers(0, 2, len(t))
+    images = rng.integers(0, 255, (6, 260, 346), np.uint8)
+    path = tmp_path / "made.aedat4"
+    config = dv.io.MonoCameraWriter.DAVISConfig("DAVIS346_made", (346, 260), getattr(dv.CompressionType, compression))
+    writer = dv.io.MonoCameraWriter(str(path), config)
+    for i, image in enumerate(images):
+        writer.writeFrame(dv.Frame(int(t[0]) + 40_000 * i, image))
+    store = dv.EventStore()
+    for x, y, time, p in zip(*(column.tolist() for column in columns), strict=True):
+        store.push_back(time, x, y, bool(p))
+    writer.writeEvents(store)
+    del writer, store
+    recording = open_recording(path)
+    np.testing.assert_array_equal(recording.events, make_events(*columns))
+    np.testing.assert_array_equal(recording.frames.images, images)
+    assert recording.frames.timestamps_us.tolist() == [int(t[0]) + 40_000 * i for i in range(6)]
+    assert recording.sensor_size == (346, 260)
+    assert recording.warnings == []
