@@ -16,7 +16,7 @@ NATIVE = """
 import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
-from fuzzing import TIMES, hold
+from fuzzing import hold
 path = Path(sys.argv[2])
 hold(path, path.read_bytes(), multiple=float(sys.argv[3]), count=int(sys.argv[4]), seed=int(sys.argv[5]))
 """
