@@ -10,7 +10,6 @@ import pytest
 from snnkd.errors import RecordingError, SnnkdWarning
 from snnkd.events import EVENT_DTYPE
 from snnkd.recordings import Frames, Recording, SensorModel, open_recording, simulate_events, write_hdf5
-from snnkd.recordings import video as _video  # noqa: F401 - registers the format
 from snnkd.recordings.simulate import Simulation, simulate_recording
 
 NOISY = SensorModel(0.1, 0.12, leak_rate_hz=1, leak_jitter=0.1, shot_noise_hz=2, cutoff_hz=80, refractory_us=20, seed=4)
