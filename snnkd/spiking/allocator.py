@@ -4,14 +4,24 @@ glibc hands large blocks back to the kernel as soon as they are freed, and the n
 pages: each is mapped and cleared at its first touch, which for activations of some MiB takes longer than computing
 them. With mapping off and trimming off, freed blocks stay in the heap and are used again, for convolutions and every
 other operation alike. (glibc manual, "Malloc Tunable Parameters".)
+
+The heap is then grown once, by addresses and not by memory, and the kernel is asked to back what is touched of it with
+huge pages: 512 times fewer first touches, and rows of a tensor that lie megabytes apart no longer cost a walk through
+the page tables each. (Linux ``Documentation/admin-guide/mm/transhuge.rst``; ``madvise(2)``.)
 """
 
 import ctypes
+import os
 import sys
+from functools import cache
 
 _TRIM_THRESHOLD, _MMAP_MAX = -1, -4  # glibc's M_TRIM_THRESHOLD and M_MMAP_MAX
+_MADV_HUGEPAGE = 14  # Linux's
+_HUGE = 2 << 20
+_LEAST = 256 << 20
 
 
+@cache
 def keep_freed_memory() -> bool:
     """Let this process keep the memory that it frees; training does so by itself.
 
@@ -23,6 +33,29 @@ def keep_freed_memory() -> bool:
     """
     if not sys.platform.startswith("linux"):
         return False
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    libc = ctypes.CDLL(None)
+    mallopt = getattr(libc, "mallopt", None)
     # A negative trim threshold is the largest one: never trim.
-    return mallopt is not None and bool(mallopt(_MMAP_MAX, 0)) and bool(mallopt(_TRIM_THRESHOLD, -1))
+    if mallopt is None or not mallopt(_MMAP_MAX, 0) or not mallopt(_TRIM_THRESHOLD, -1):
+        return False
+    _grow_heap(libc)
+    return True
+
+
+def _grow_heap(libc: ctypes.CDLL) -> None:
+    """Grow the heap by a quarter of the machine's memory, untouched, and ask for huge pages in it.
+
+    Where the process may have less, by half of that, and so on; and not at all where there is little to gain.
+    """
+    libc.malloc.restype, libc.malloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
+    libc.free.argtypes = [ctypes.c_void_p]
+    libc.madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+    size = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 4
+    while size >= _LEAST:
+        if place := libc.malloc(size):
+            first = -(-place // _HUGE) * _HUGE
+            # Without huge pages in this kernel it says so, and nothing is lost.
+            libc.madvise(first, (place + size - first) // _HUGE * _HUGE, _MADV_HUGEPAGE)
+            libc.free(place)  # it stays in the heap: nothing is trimmed
+            return
+        size //= 2

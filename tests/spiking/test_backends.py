@@ -20,6 +20,8 @@ SHAPES = {
     "one step": (1, 2, 3, 5),
     "odd": (9, 3, 5, 7, 3),
     "more than a tile": (5, 2, 3, 31, 33),
+    "several tiles a sample": (4, 3, 16, 20, 16),
+    "more channels than a tile": (4, 3, 2048),
     "long": (301, 2, 3),
     "empty batch": (5, 0, 3, 4, 4),
     "no steps": (0, 2, 3, 4, 4),
@@ -119,6 +121,14 @@ def test_every_shape_is_the_reference(surrogate, shape, device):
         learned = {"beta": torch.tensor(0.8, device=device), "threshold": torch.tensor(0.9, device=device)}
         check(lif, x, state, learned, device, surrogate=surrogate, reset=reset, reset_delay=delay)
         check(lif, x, state, {}, device, beta=0.8, surrogate=surrogate, reset=reset, reset_delay=delay)
+        if x.ndim < 3:
+            continue
+        channels = {
+            "beta": torch.linspace(0.6, 0.95, x.shape[2], device=device),
+            "threshold": torch.linspace(0.4, 1.2, x.shape[2], device=device),
+        }
+        check(lif, x, state, channels, device, surrogate=surrogate, reset=reset, reset_delay=delay)
+        check(lif, x, state, {}, device, **channels, surrogate=surrogate, reset=reset, reset_delay=delay)
 
 
 @pytest.mark.parametrize("device", DEVICES)
@@ -164,20 +174,22 @@ def test_a_gradient_may_come_from_spikes_or_state_alone(surrogate, only, device)
 @pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize("layout", ["contiguous", "channels last"])
+@pytest.mark.parametrize("shape", [(6, 3, 5, 7, 9), (4, 3, 16, 20, 16)], ids=["odd", "several tiles a sample"])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
-def test_norm_lif_is_batch_norm_and_lif(dtype, layout, training, device):
-    x, state = inputs((6, 3, 5, 7, 9), dtype, device, layout)
+def test_norm_lif_is_batch_norm_and_lif(dtype, shape, layout, training, device):
+    x, state = inputs(shape, dtype, device, layout)
+    made, c = {"dtype": dtype, "device": device}, shape[2]
     # A mean far from zero, as unnormalised currents have: nothing may be lost to it.
-    x = x * torch.linspace(0.2, 3, 5, dtype=dtype, device=device).view(5, 1, 1) + 20
+    x = x * torch.linspace(0.2, 3, c, **made).view(c, 1, 1) + 20
     learned = {
-        "beta": torch.linspace(0.6, 0.95, 5, dtype=dtype, device=device),
-        "threshold": torch.linspace(0.4, 1.2, 5, dtype=dtype, device=device),
-        "weight": torch.linspace(0.5, 1.5, 5, dtype=dtype, device=device),
-        "bias": torch.linspace(-0.2, 0.6, 5, dtype=dtype, device=device),
+        "beta": torch.linspace(0.6, 0.95, c, **made),
+        "threshold": torch.linspace(0.4, 1.2, c, **made),
+        "weight": torch.linspace(0.5, 1.5, c, **made),
+        "bias": torch.linspace(-0.2, 0.6, c, **made),
     }
     results, running = [], []
     for backend in ("reference", device):
-        stats = torch.full((5,), 19.5, dtype=dtype, device=device), torch.full((5,), 2.0, dtype=dtype, device=device)
+        stats = torch.full((c,), 19.5, **made), torch.full((c,), 2.0, **made)
         options = {"running_mean": stats[0], "running_var": stats[1], "training": training, "backend": backend}
         results.append(run(norm_lif, x, state, learned, **options))
         running.append(stats)

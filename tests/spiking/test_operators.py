@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 import torch
@@ -263,6 +264,32 @@ def test_kept_memory_is_not_fetched_from_the_kernel_again():
     fresh, kept = map(int, subprocess.check_output([sys.executable, "-c", FAULTS], timeout=120).split())
     assert fresh > 10_000
     assert kept < fresh / 20
+
+
+HUGE_PAGES = """
+import re, torch
+from pathlib import Path
+from snnkd.spiking import keep_freed_memory
+
+def kilobytes(file, name):
+    return int(re.search(name + r":\\s+(\\d+)", Path(f"/proc/self/{file}").read_text())[1])
+
+before = kilobytes("status", "VmRSS")
+assert keep_freed_memory() and keep_freed_memory()
+grown = kilobytes("status", "VmRSS") - before
+kept = torch.ones(64 << 18)
+print(grown, kilobytes("smaps_rollup", "AnonHugePages"))
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc's allocator is meant")
+def test_the_heap_grows_by_addresses_and_what_is_touched_is_in_huge_pages():
+    grown, huge = map(int, subprocess.check_output([sys.executable, "-c", HUGE_PAGES], timeout=120).split())
+    assert grown < 1024
+    setting = Path("/sys/kernel/mm/transparent_hugepage/enabled")
+    if not setting.exists() or "[never]" in setting.read_text():
+        pytest.skip("this kernel gives no huge pages")
+    assert huge >= 32 << 10
 
 
 DISTRIBUTED = """

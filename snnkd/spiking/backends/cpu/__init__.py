@@ -52,8 +52,8 @@ def _form(parameters: Parameters) -> type:
     return steps.PerChannel if parameters.beta.numel() > 1 else steps.Uniform
 
 
-def _arguments(x: Tensor, parameters: Parameters, neuron: Neuron, packed: int = 1) -> np.ndarray:
-    """Fill in what the kernels share; ``packed`` neurons go into one byte."""
+def _arguments(x: Tensor, parameters: Parameters, neuron: Neuron) -> np.ndarray:
+    """Fill in what the kernels share."""
     a = np.zeros(w.WORDS, np.int64)
     f = a.view(np.float64)
     time, neurons = a[w.STEPS], a[w.NEURONS] = extent(x)
@@ -63,7 +63,7 @@ def _arguments(x: Tensor, parameters: Parameters, neuron: Neuron, packed: int = 
     if neuron.fires:
         f[w.C_SUBTRACT], f[w.C_ZERO] = neuron.reset == "subtract", neuron.reset == "zero"
         f[w.C_ATTACHED] = not neuron.detach_reset
-    _split(a, time, -(-neurons // packed))
+    _split(a, time, neurons)
     for word, value in (
         (w.X, x),
         (w.BETA, parameters.beta),
@@ -81,13 +81,21 @@ def _split(a: np.ndarray, time: int, neurons: int) -> None:
 
     It does not ask how many there are: sums per channel then are the same for any number.
     """
+    period, inner, channels = int(a[w.CHANNELS] * a[w.INNER]), int(a[w.INNER]), int(a[w.CHANNELS])
     tile = max(64, min(steps.WIDTH, _CACHE // (4 * max(time, 1)), -(-neurons // 8)) // 64 * 64)
-    # A multiple of the channels, where they are the last axis, lets tiles share what is per channel.
-    unit = math.lcm(64, int(a[w.CHANNELS])) if a[w.INNER] == 1 else 64
-    a[w.TILE] = min(tile // unit * unit if tile >= unit else tile, max(neurons, 1))
+    if channels > 1 and period > tile and period % 64 == 0:
+        # Tiles of one length, so that a column is none that is short.
+        tile = -(-period // (-(-period // tile) * 64)) * 64
+    else:
+        period = neurons
+        # A multiple of the channels, where they are the last axis, lets tiles share what is per channel.
+        unit = math.lcm(64, channels) if inner == 1 else 64
+        tile = min(tile // unit * unit if tile >= unit else tile, max(neurons, 1))
+    a[w.TILE], a[w.PERIOD], a[w.SAMPLES] = tile, period, neurons // max(period, 1)
+    tiles = -(-period // tile) * int(a[w.SAMPLES])
     # Neighbouring tiles on one thread, so that what its core fetches ahead of need is its own.
-    a[w.CHUNK] = a[w.TILE] * max(1, neurons // (int(a[w.TILE]) * 64), _CHUNK // (int(a[w.TILE]) * max(time, 1)))
-    a[w.CHUNKS] = -(-neurons // int(a[w.CHUNK]))
+    a[w.CHUNK] = max(1, tiles // (32 if a[w.SAMPLES] > 1 else 64), _CHUNK // (tile * max(time, 1)))
+    a[w.CHUNKS] = -(-tiles // int(a[w.CHUNK]))
 
 
 def forward(x: Tensor, state: Tensor | None, parameters: Parameters, neuron: Neuron) -> tuple[Tensor, Tensor]:
@@ -118,10 +126,10 @@ def forward_two_bit(
     spikes, last = torch.empty_like(x), new_state(x)
     time, neurons = extent(x)
     bits = torch.empty(time, -(-neurons // 4), dtype=torch.uint8, device="cpu")
-    a = _arguments(x, parameters, neuron, packed=4)
+    a = _arguments(x, parameters, neuron)
     a[w.OUT], a[w.STATE], a[w.STATE_OUT] = spikes.data_ptr(), _address(state), last.data_ptr()
     a[w.BITS] = bits.data_ptr()
-    team.run(bit_kernels.forward(_form(parameters), *DTYPES[x.dtype]), a, x.numel(), state_dtype(x.dtype))
+    team.run(kernels.forward(_form(parameters), *DTYPES[x.dtype]), a, x.numel(), state_dtype(x.dtype))
     if a[w.NOT_FINITE]:
         raise NotFiniteError(_blame(x, state, parameters))
     return spikes, last, bits
@@ -169,7 +177,7 @@ def backward_two_bit_(
 ) -> Tensor | None:
     """Gradients of input, into ``grad_x``, and state for the rectangular surrogate with a detached reset."""
     grad_state_in = None if state is None else torch.empty_like(state)
-    a = _arguments(grad_x, parameters, neuron, packed=4)
+    a = _arguments(grad_x, parameters, neuron)
     a[w.BITS], a[w.STATE], a[w.GRAD_X] = bits.data_ptr(), _address(state), grad_x.data_ptr()
     a[w.GRAD], a[w.GRAD_STATE], a[w.GRAD_STATE_IN] = map(_address, (grad_spikes, grad_state, grad_state_in))
     kernel = bit_kernels.backward(_form(parameters), *DTYPES[grad_x.dtype])
@@ -201,7 +209,7 @@ def _run_packing(x: Tensor, bits: Tensor, back: bool) -> np.ndarray:
     a = np.zeros(w.WORDS, np.int64)
     a[w.NEURONS], a[w.CHANNELS], a[w.INNER] = len(x), 1, 1
     a[w.X], a[w.BITS] = x.data_ptr(), bits.data_ptr()
-    _split(a, 8, len(bits))
+    _split(a, 1, len(x))
     team.run(bit_kernels.packing(*DTYPES[x.dtype], back), a, len(x))
     return a
 

@@ -12,23 +12,34 @@ from numba import carray
 
 from snnkd.spiking.backends.cpu import steps
 from snnkd.spiking.backends.cpu import words as w
-from snnkd.spiking.backends.cpu.neuron import array, gather, is_last, next_chunk, repeats, spread, workspace
-from snnkd.spiking.backends.cpu.scalars import fetch, load, store, widest_vectors
-from snnkd.spiking.backends.cpu.words import SOURCES, WORDS, compiled, kernel
+from snnkd.spiking.backends.cpu.lanes import muladd
+from snnkd.spiking.backends.cpu.scalars import load, store
+from snnkd.spiking.backends.cpu.steps import over_tile
+from snnkd.spiking.backends.cpu.tiles import (
+    array,
+    closes,
+    column,
+    gather,
+    is_last,
+    next_chunk,
+    place,
+    spread,
+    workspace,
+)
+from snnkd.spiking.backends.cpu.words import SOURCES, WORDS, kernel, step
 
 # A tile's quantities, in the places that the neuron's have there.
 PIVOT, FIRST, SECOND = steps.V, steps.BETA, steps.THRESHOLD
 A, B, C = steps.V, steps.BETA, steps.THRESHOLD
 
 
-@compiled
-def accumulate(S, x, n):
+@over_tile
+@step
+def accumulate(j, S, x):
     """Add one step's values and squares about the pivot, neuron by neuron."""
-    widest_vectors()
-    for j in range(n):
-        d = load(x[j]) - S[PIVOT + j]
-        S[FIRST + j] += d
-        S[SECOND + j] += d * d
+    d = load(x[j]) - S[PIVOT + j]
+    S[FIRST + j] = S[FIRST + j] + d
+    S[SECOND + j] = muladd(d, d, S[SECOND + j])
 
 
 @cache
@@ -45,31 +56,31 @@ def moments(real: Any, element: Any) -> Any:
         a[w.DIGEST] = digest
         one = real(1)
         T, M, inner, channels, tile = a[w.STEPS], a[w.NEURONS], a[w.INNER], a[w.CHANNELS], a[w.TILE]
-        chunks = (M + a[w.CHUNK] - 1) // a[w.CHUNK]
+        chunks = a[w.CHUNKS]
         x, totals = array(a[w.X], T * M, element(1)), array(a[w.TOTALS], chunks * 2 * channels, 1.0)
         pivot = array(a[w.BIAS], channels, one)
         mean, variance = array(a[w.MEAN], channels, one), array(a[w.SCALE], channels, one)
-        S, _ = workspace(arguments, a, one)
+        S, slot = workspace(arguments, a, one)
+        own = a[w.SCRATCH] + slot * S.size * S.itemsize
         S[FIRST : FIRST + tile] = real(0)
         S[SECOND : SECOND + tile] = real(0)
-        number, begin, end = next_chunk(arguments, a, M)
-        known = False
+        number, begin, end = next_chunk(arguments, a)
+        known = -1
         while begin < end:
             row = number * 2 * channels
             totals[row : row + 2 * channels] = 0.0
-            for start in range(begin, end, tile):
-                n = min(tile, end - start)
-                if not known:
+            for index in range(begin, end):
+                (start, n), (after, _) = place(a, index), place(a, index + 1)
+                if column(a, index) != known:
                     spread(S, PIVOT, pivot, start, n, inner)
-                    known = repeats(a) and n == tile
+                    known = column(a, index)
                 for t in range(T):
-                    if t + 1 < T:
-                        fetch(a[w.X] + ((t + 1) * M + start) * x.itemsize, n * x.itemsize)
-                    accumulate(S, x[t * M + start : t * M + start + n], n)
-                if not (repeats(a) and start + tile < end):
-                    width = tile if repeats(a) else n
-                    gather(S, FIRST, totals[row : row + channels], start, width, inner)
-                    gather(S, SECOND, totals[row + channels : row + 2 * channels], start, width, inner)
+                    lo = t * M + start
+                    reads = a[w.X] + (lo + M if t + 1 < T else after) * x.itemsize
+                    accumulate(n, x, reads, own, S, x[lo : lo + n])
+                if closes(a, index, end):
+                    gather(S, FIRST, totals[row : row + channels], start, tile, inner)
+                    gather(S, SECOND, totals[row + channels : row + 2 * channels], start, tile, inner)
             if is_last(a, chunks):
                 for c in range(channels):
                     first, second = 0.0, 0.0
@@ -80,17 +91,16 @@ def moments(real: Any, element: Any) -> Any:
                     mean[c] = pivot[c] + off
                     square = second / (M // channels * T) - off * off
                     variance[c] = 0.0 if square < 0.0 else square  # a NaN stays one
-            number, begin, end = next_chunk(arguments, a, M)
+            number, begin, end = next_chunk(arguments, a)
 
     return run
 
 
-@compiled
-def scaled_sum(S, x, grad, n):
+@over_tile
+@step
+def scaled_sum(j, S, x, grad):
     """Set ``grad`` to ``a·grad + b·x + c``."""
-    widest_vectors()
-    for j in range(n):
-        grad[j] = store(grad, S[A + j] * load(grad[j]) + (S[B + j] * load(x[j]) + S[C + j]))
+    grad[j] = store(grad, muladd(S[A + j], load(grad[j]), muladd(S[B + j], load(x[j]), S[C + j])))
 
 
 @cache
@@ -106,22 +116,20 @@ def scaled_sums(real: Any, element: Any) -> Any:
         T, M, inner, channels = a[w.STEPS], a[w.NEURONS], a[w.INNER], a[w.CHANNELS]
         x, grad = array(a[w.X], T * M, element(1)), array(a[w.GRAD], T * M, element(1))
         S, _ = workspace(arguments, a, one)
-        _, begin, end = next_chunk(arguments, a, M)
-        known = False
+        _, begin, end = next_chunk(arguments, a)
+        known = -1
         while begin < end:
-            for start in range(begin, end, a[w.TILE]):
-                n = min(a[w.TILE], end - start)
-                if not known:
+            for index in range(begin, end):
+                (start, n), (after, _) = place(a, index), place(a, index + 1)
+                if column(a, index) != known:
                     spread(S, A, array(a[w.BETA], channels, one), start, n, inner)
                     spread(S, B, array(a[w.THRESHOLD], channels, one), start, n, inner)
                     spread(S, C, array(a[w.MEAN], channels, one), start, n, inner)
-                    known = repeats(a) and n == a[w.TILE]
+                    known = column(a, index)
                 for t in range(T):
                     lo = t * M + start
-                    if t + 1 < T:
-                        fetch(a[w.X] + (lo + M) * x.itemsize, n * x.itemsize)
-                        fetch(a[w.GRAD] + (lo + M) * x.itemsize, n * x.itemsize)
-                    scaled_sum(S, x[lo : lo + n], grad[lo : lo + n], n)
-            _, begin, end = next_chunk(arguments, a, M)
+                    ahead = (lo + M if t + 1 < T else after) * x.itemsize
+                    scaled_sum(n, x, a[w.X] + ahead, a[w.GRAD] + ahead, S, x[lo : lo + n], grad[lo : lo + n])
+            _, begin, end = next_chunk(arguments, a)
 
     return run

@@ -1,16 +1,29 @@
-"""What the CPU kernels need below NumPy: raw memory, an atomic counter, bfloat16, a vectorisable exponential."""
+"""What the CPU kernels need below NumPy: raw memory, an atomic counter, elements of a tensor, an exponential.
+
+What is said of a value holds for a vector of them (:mod:`snnkd.spiking.backends.cpu.lanes`).
+"""
 
 import contextlib
 import math
 from typing import Any
 
-import numpy as np
 from llvmlite import ir
-from numba import float32, int64, njit, types, uint16, uint32
+from numba import float32, float64, int64, types, uint16
 from numba.core import cgutils
 from numba.extending import intrinsic, overload
 
-inlined = njit(nogil=True, error_model="numpy", inline="always")
+from snnkd.spiking.backends.cpu.lanes import (
+    Vector,
+    constant_as,
+    function_of,
+    inlined,
+    is_vector,
+    muladd,
+    shaped_as,
+    where,
+)
+
+_I16, _I32, _F32 = ir.IntType(16), ir.IntType(32), ir.FloatType()
 
 
 @intrinsic
@@ -37,17 +50,26 @@ def next_index(typingctx, counter):
     return int64(types.voidptr), emit
 
 
-@intrinsic
-def _prefetch(typingctx: Any, address: Any) -> Any:
-    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        byte, word = ir.IntType(8).as_pointer(), ir.IntType(32)
-        kind = ir.FunctionType(ir.VoidType(), [byte, word, word, word])
-        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0i8")
-        # To read, to be kept in every cache, data.
-        builder.call(function, [builder.inttoptr(args[0], byte), word(0), word(3), word(1)])
-        return context.get_dummy_value()
+def _prefetch(to_write: bool) -> Any:
+    @intrinsic
+    def ask(typingctx: Any, address: Any) -> Any:
+        def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            byte, word = ir.IntType(8).as_pointer(), ir.IntType(32)
+            kind = ir.FunctionType(ir.VoidType(), [byte, word, word, word])
+            function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0i8")
+            # To be kept in every cache; data.
+            builder.call(function, [builder.inttoptr(args[0], byte), word(int(to_write)), word(3), word(1)])
+            return context.get_dummy_value()
 
-    return types.void(int64), emit
+        return types.void(int64), emit
+
+    return ask
+
+
+fetch = _prefetch(to_write=False)
+"""Ask for the line of memory at an address before it is read; what lies there need not exist."""
+fetch_to_write = _prefetch(to_write=True)
+"""As :data:`fetch`, before it is written: no other core then has to be asked."""
 
 
 @intrinsic
@@ -59,48 +81,36 @@ def widest_vectors(typingctx):
         # cannot be given, the code is right without it.
         with contextlib.suppress(AttributeError, TypeError):
             set.add(builder.function.attributes, '"prefer-vector-width"="512"')
+            set.add(builder.function.attributes, '"min-legal-vector-width"="512"')
         return context.get_dummy_value()
 
     return types.void(), emit
 
 
-@inlined
-def fetch(address, size):
-    """Ask for ``size`` bytes before they are needed.
-
-    A tile's row is short, and the next row is elsewhere: what a core fetches by itself stops at the end of a page.
-    """
-    for offset in range(0, size, 64):
-        _prefetch(address + offset)
-
-
-def _bitcast(source, target):
-    @intrinsic
-    def cast(typingctx, value):
-        def emit(context, builder, signature, args):
-            return builder.bitcast(args[0], context.get_value_type(target))
-
-        return target(source), emit
-
-    return cast
-
-
-_bits_as_float = _bitcast(uint32, float32)
-_float_as_bits = _bitcast(float32, uint32)
-
-
-@inlined
-def _from_bfloat16(word):
+@intrinsic
+def _from_bfloat16(typingctx, word):
     # A bfloat16 is the upper half of an fp32.
-    return _bits_as_float(uint32(word) << uint32(16))
+    def emit(context, builder, signature, args):
+        wide = builder.zext(args[0], shaped_as(args[0], _I32))
+        return builder.bitcast(builder.shl(wide, constant_as(args[0], _I32, 16)), shaped_as(args[0], _F32))
+
+    return (Vector(float32) if is_vector(word) else float32)(word), emit
 
 
-@inlined
-def _to_bfloat16(value):
+@intrinsic
+def _to_bfloat16(typingctx, value):
     # To nearest even; a NaN stays one, which the carry of rounding could make infinite.
-    bits = _float_as_bits(float32(value))
-    rounded = (bits + uint32(0x7FFF) + ((bits >> uint32(16)) & uint32(1))) >> uint32(16)
-    return uint16(rounded if value == value else uint32(0x7FC0))
+    def emit(context, builder, signature, args):
+        def number(n):
+            return constant_as(args[0], _I32, n)
+
+        bits = builder.bitcast(args[0], shaped_as(args[0], _I32))
+        odd = builder.and_(builder.lshr(bits, number(16)), number(1))
+        rounded = builder.lshr(builder.add(builder.add(bits, number(0x7FFF)), odd), number(16))
+        same = builder.fcmp_ordered("==", args[0], args[0])
+        return builder.trunc(builder.select(same, rounded, number(0x7FC0)), shaped_as(args[0], _I16))
+
+    return (Vector(uint16) if is_vector(value) else uint16)(value), emit
 
 
 def load(value):
@@ -109,7 +119,7 @@ def load(value):
 
 @overload(load, inline="always")
 def _load(value):
-    if value == types.uint16:
+    if value == types.uint16 or is_vector(value, uint16):
         return lambda value: _from_bfloat16(value)
     return lambda value: value
 
@@ -134,26 +144,52 @@ def _store_spike(out, fired):
     one, zero = (0x3F80, 0) if out.dtype == types.uint16 else (1, 0)
     kind = out.dtype
     spike, silence = kind(one), kind(zero)
-    return lambda out, fired: spike if fired else silence
+    return lambda out, fired: where(fired, spike, silence)
+
+
+@intrinsic
+def _truncated(typingctx, value):
+    def emit(context, builder, signature, args):
+        return builder.sitofp(builder.fptosi(args[0], shaped_as(args[0], _I32)), args[0].type)
+
+    return value(value), emit
+
+
+@intrinsic
+def _power_of_two(typingctx, exponent):
+    """Return 2 to a whole fp32 from -126 to 127."""
+
+    def emit(context, builder, signature, args):
+        biased = builder.add(builder.fptosi(args[0], shaped_as(args[0], _I32)), constant_as(args[0], _I32, 127))
+        return builder.bitcast(builder.shl(biased, constant_as(args[0], _I32, 23)), args[0].type)
+
+    return exponent(exponent), emit
 
 
 _LOG2_E = float32(1 / math.log(2))
 _LN_2 = float32(math.log(2))
 _SQRT_HALF = float32(math.sqrt(0.5))
+_LOWEST, _HALF, _ONE = float32(-126), float32(0.5), float32(1)
 _C2, _C3, _C4, _C5, _C6, _C7 = (float32(1 / math.factorial(k)) for k in range(2, 8))
 
 
 @inlined
 def _exp_negative32(z):
-    y = max(-z * _LOG2_E, float32(-126))
-    n = np.int32(y)
-    w = (y - float32(n) + float32(0.5)) * _LN_2
-    e = float32(1) + w * (float32(1) + w * (_C2 + w * (_C3 + w * (_C4 + w * (_C5 + w * (_C6 + w * _C7))))))
-    return _bits_as_float(uint32(n + np.int32(127)) << uint32(23)) * (_SQRT_HALF * e)
+    y = -z * _LOG2_E
+    y = where(y > _LOWEST, y, _LOWEST)
+    n = _truncated(y)
+    w = (y - n + _HALF) * _LN_2
+    e = muladd(w, _C7, _C6)
+    e = muladd(w, e, _C5)
+    e = muladd(w, e, _C4)
+    e = muladd(w, e, _C3)
+    e = muladd(w, e, _C2)
+    e = muladd(w, muladd(w, e, _ONE), _ONE)
+    return _power_of_two(n) * (_SQRT_HALF * e)
 
 
 def exp_negative(z):
-    r"""Return :math:`e^{-z}` for ``z >= 0``; for fp32 in operations that LLVM turns into vector instructions.
+    r"""Return :math:`e^{-z}` for ``z >= 0``; for fp32 in operations that are vector instructions.
 
     :math:`e^{-z} = 2^{n}\,2^{-1/2}\,e^{w}` with :math:`-z/\ln 2 = n + f`, :math:`f \in (-1, 0]` and
     :math:`w = (f + 1/2)\ln 2`, where the Taylor polynomial of degree 7 is off by 5e-9.
@@ -162,6 +198,8 @@ def exp_negative(z):
 
 @overload(exp_negative, inline="always")
 def _exp_negative(z):
-    if z == types.float32:
+    if z == types.float32 or is_vector(z, float32):
         return lambda z: _exp_negative32(z)
+    if is_vector(z, float64):
+        return lambda z: function_of(-z, "exp")
     return lambda z: math.exp(-z)

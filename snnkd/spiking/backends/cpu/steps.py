@@ -1,8 +1,10 @@
-r"""One time step of one tile, forward and backward: the loops that LLVM turns into vector code.
+r"""One time step of one tile, forward and backward.
 
 A tile is up to ``WIDTH`` neurons. What it carries from step to step lies in one scratch array, quantity after quantity
-``WIDTH`` apart: with the distances known at compile time LLVM has no overlaps to test for, and one array of each other
-kind keeps the tests that remain few enough for it to vectorise.
+``WIDTH`` apart. Every loop takes ``LANES`` neurons at a time, then those that are left one by one, and with each block
+asks for the memory that comes next (``reads`` and ``writes``, the addresses of the next rows' first neurons): a row is
+short and the next one elsewhere, so that what a core fetches by itself comes too late, and asking for a row at once
+stalls.
 
 The three resets are one formula. With ``c_s = 1`` for ``subtract`` and ``c_z = 1`` for ``zero`` (else 0),
 
@@ -28,21 +30,24 @@ the reset, and its gradient :math:`\bar r` waits for the step before:
 
 from typing import Any, NamedTuple
 
-from numba import uint8
 from numba.extending import overload
 
-from snnkd.spiking.backends.cpu.scalars import load, store, store_spike, widest_vectors
+from snnkd.spiking.backends.cpu.lanes import LANES, block, muladd, where
+from snnkd.spiking.backends.cpu.scalars import fetch, fetch_to_write, load, store, store_spike, widest_vectors
 from snnkd.spiking.backends.cpu.surrogates import derivative
-from snnkd.spiking.backends.cpu.words import compiled, contracting
+from snnkd.spiking.backends.cpu.words import loop, step
 
 WIDTH = 1024
 """Neurons in a tile at most: what backward touches in a step then fits the first-level cache."""
 
 # Quantities of a tile, in units of WIDTH.
 V, BETA, THRESHOLD, MEAN, SCALE, BIAS, OUT = (k * WIDTH for k in range(7))
-GRAD_V, GRAD_R, GRAD_H, GRAD_U = (k * WIDTH for k in range(7, 11))
-SUMS = GRAD_BETA, GRAD_THRESHOLD, GRAD_SCALE, GRAD_BIAS = tuple(k * WIDTH for k in range(11, 15))
-QUANTITIES = 15
+GRAD_V, GRAD_R = (k * WIDTH for k in range(7, 9))
+SUMS = GRAD_BETA, GRAD_THRESHOLD, GRAD_SCALE, GRAD_BIAS = tuple(k * WIDTH for k in range(9, 13))
+QUANTITIES = 13
+
+LINE = 64
+"""Bytes that memory hands over at a time."""
 
 
 class Uniform(NamedTuple):
@@ -122,124 +127,136 @@ def _outward(p, S, j, grad):
     return (lambda p, S, j, grad: S[OUT + j] * grad) if p.instance_class is Affine else (lambda p, S, j, grad: grad)
 
 
-@compiled
-def forward(p, S, x, out, n, fires):
-    widest_vectors()
-    for j in range(n):
-        th = threshold_at(p, S, j)
-        h = beta_at(p, S, j) * S[V + j] + current(p, S, j, x[j])
-        S[V + j] = p.left * h - p.c_s * th if h > th else h
-        out[j] = store_spike(out, h > th) if fires else store(out, h)
+def ask(array, reads, writes, j):
+    """Ask for block ``j`` of the rows at two addresses, of elements like those of ``array``."""
 
 
-@compiled
-def forward_delayed(p, S, x, out, n, fires):
-    widest_vectors()
-    for j in range(n):
-        th = threshold_at(p, S, j)
-        v = S[V + j]
-        # Not decayed, and taken off last, as snnTorch has it.
-        off = p.c_s * th if v > th else p.zero
-        v = beta_at(p, S, j) * (p.left * v if v > th else v) + current(p, S, j, x[j]) - off
-        S[V + j] = v
-        out[j] = store_spike(out, v > th) if fires else store(out, v)
+@overload(ask, inline="always")
+def _ask(array, reads, writes, j):
+    size = array.dtype.bitwidth // 8
+    more = LINE if size * LANES > LINE else 0
+
+    def both(array, reads, writes, j):
+        fetch(reads + j * size)
+        fetch_to_write(writes + j * size)
+        if more:
+            fetch(reads + j * size + more)
+            fetch_to_write(writes + j * size + more)
+
+    return both
 
 
-@contracting
-def backward(p, S, H, x, grad, out, n, surrogate, learn_neuron, learn_affine):
-    widest_vectors()
-    for j in range(n):
-        th, h, g_v = threshold_at(p, S, j), H[j], S[GRAD_V + j]
-        g_u = derivative(surrogate, h - th) * (
-            load(grad[j]) - ((p.c_s * th + p.c_z * h) * g_v if p.attached > 0 else p.zero)
-        )
-        g_h = (p.left * g_v if h > th else g_v) + g_u
-        S[GRAD_V + j] = beta_at(p, S, j) * g_h
-        out[j] = store(out, outward(p, S, j, g_h))
-        if learn_neuron:
-            S[GRAD_H + j] = g_h
-            S[GRAD_U + j] = g_u
-        if learn_affine:
-            S[GRAD_SCALE + j] += g_h * (load(x[j]) - S[MEAN + j])
-            S[GRAD_BIAS + j] += g_h
+def over_tile(body: Any) -> Any:
+    """Make ``body(j, *rest)``, a :data:`step` of one neuron or block, one of the tile's ``n`` neurons.
+
+    ``reads`` and ``writes`` are addresses of the rows that come next, of elements as ``array`` has them. Where nothing
+    is written, the second is that of memory of the thread's own.
+    """
+
+    @loop
+    def run(n, array, reads, writes, *rest):
+        widest_vectors()
+        whole = n - n % LANES
+        for j in range(0, whole, LANES):
+            ask(array, reads, writes, j)
+            body(block(j), *rest)
+        for j in range(whole, n):
+            body(j, *rest)
+
+    return run
 
 
-@contracting
-def backward_delayed(p, S, H, before, x, grad, out, n, surrogate, learn_neuron, learn_affine):
-    widest_vectors()
-    for j in range(n):
-        th, b, v = threshold_at(p, S, j), beta_at(p, S, j), before[j]
-        g_u = derivative(surrogate, H[j] - th) * (load(grad[j]) + S[GRAD_R + j])
-        g_h = S[GRAD_V + j] + g_u
-        S[GRAD_V + j] = b * (p.left * g_h if v > th else g_h)
-        S[GRAD_R + j] = -(p.c_s * th + p.c_z * b * v) * g_h if p.attached > 0 else p.zero
-        out[j] = store(out, outward(p, S, j, g_h))
-        if learn_neuron:
-            S[GRAD_H + j] = g_h
-            S[GRAD_U + j] = g_u
-        if learn_affine:
-            S[GRAD_SCALE + j] += g_h * (load(x[j]) - S[MEAN + j])
-            S[GRAD_BIAS + j] += g_h
+@step
+def off(p, th, h):
+    """Return what a reset takes off a membrane above its threshold; one of the products is 0, the other exact."""
+    return muladd(p.c_z, h, p.c_s * th)
 
 
-@compiled
-def learn(p, S, H, before, first, n):
-    # After `backward` of the step. For subtract, the gradient of v is ḡ_h − ḡ_u.
-    widest_vectors()
-    for j in range(n):
-        th, g_h, g_u, v = threshold_at(p, S, j), S[GRAD_H + j], S[GRAD_U + j], before[j]
-        left = p.left * v - p.c_s * th if v > th and not first else v
-        S[GRAD_BETA + j] += g_h * left
-        S[GRAD_THRESHOLD + j] -= g_u + (p.c_s if H[j] > th else p.zero) * (g_h - g_u)
+@step
+def charge(j, p, S, x, delayed):
+    """Return the membrane before its reset; a delayed reset comes first."""
+    th, v = threshold_at(p, S, j), S[V + j]
+    if delayed:
+        # What is subtracted is not decayed, and taken off last, as snnTorch has it.
+        kept = where(v > th, p.left * v, v)
+        return beta_at(p, S, j) * kept + current(p, S, j, x[j]) - where(v > th, p.c_s * th, p.zero)
+    return beta_at(p, S, j) * v + current(p, S, j, x[j])
 
 
-@compiled
-def learn_delayed(p, S, before, n):
-    widest_vectors()
-    for j in range(n):
-        th, g_h, v = threshold_at(p, S, j), S[GRAD_H + j], before[j]
-        S[GRAD_BETA + j] += g_h * (p.left * v if v > th else v)
-        S[GRAD_THRESHOLD + j] -= S[GRAD_U + j] + (p.c_s * g_h if v > th else p.zero)
+@step
+def discharge(j, p, S, h, delayed):
+    """Leave behind what the reset leaves; return whether it fired."""
+    th = threshold_at(p, S, j)
+    if delayed:
+        S[V + j] = h
+    else:
+        S[V + j] = h - where(h > th, off(p, th, h), p.zero)
+    return h > th
 
 
-@compiled
-def forward_bits(p, S, x, out, B, n, delayed, width, shift):
-    widest_vectors()
-    for j in range(n):
-        th = threshold_at(p, S, j)
-        v = S[V + j]
-        off = p.c_s * th if delayed and v > th else p.zero
-        h = beta_at(p, S, j) * (p.left * v if delayed and v > th else v) + current(p, S, j, x[j]) - off
-        S[V + j] = p.left * h - p.c_s * th if h > th and not delayed else h
-        out[j] = store_spike(out, h > th)
-        code = (uint8(1) if h > th else uint8(0)) | (uint8(2) if abs(h - th) < width else uint8(0))
-        B[j] |= code << shift
+@over_tile
+@step
+def forward(j, p, S, x, out, fires, delayed):
+    """Run a step; ``out`` takes the spikes, or the membranes before their reset."""
+    h = charge(j, p, S, x, delayed)
+    fired = discharge(j, p, S, h, delayed)
+    if fires:
+        out[j] = store_spike(out, fired)
+    else:
+        out[j] = store(out, h)
 
 
-@compiled
-def backward_bits(p, S, B, grad, out, n, shift):
-    widest_vectors()
-    for j in range(n):
-        code, g_s = B[j] >> shift, load(grad[j])
-        g_v = S[GRAD_V + j]
-        g_h = (p.left * g_v if code & uint8(1) else g_v) + (g_s if code & uint8(2) else p.zero)
-        S[GRAD_V + j] = beta_at(p, S, j) * g_h
-        out[j] = store(out, g_h)
+@step
+def learn_affine(j, S, x, g_h):
+    """Add a step's gradients of scale and bias."""
+    S[GRAD_SCALE + j] = muladd(g_h, load(x[j]) - S[MEAN + j], S[GRAD_SCALE + j])
+    S[GRAD_BIAS + j] = S[GRAD_BIAS + j] + g_h
 
 
-@compiled
-def through_first_reset(p, S, start, n, surrogate):
-    # The delayed reset of the first step came from the state.
-    widest_vectors()
-    for j in range(n):
-        g_r = derivative(surrogate, start[j] - threshold_at(p, S, j)) * S[GRAD_R + j]
-        S[GRAD_V + j] += g_r
-        S[GRAD_THRESHOLD + j] -= g_r
+@over_tile
+@step
+def backward(j, p, S, H, before, first, x, grad, out, surrogate, of_neuron, of_affine):
+    """Go back a step; ``before`` is the membrane of the one before, or the state in the ``first``."""
+    th, h, g_v = threshold_at(p, S, j), H[j], S[GRAD_V + j]
+    through_reset = where(p.attached > p.zero, off(p, th, h) * g_v, p.zero)
+    slope, g_s = derivative(surrogate, h - th), load(grad[j]) - through_reset
+    kept = where(h > th, p.left * g_v, g_v)
+    g_h = muladd(slope, g_s, kept)
+    S[GRAD_V + j] = beta_at(p, S, j) * g_h
+    out[j] = store(out, outward(p, S, j, g_h))
+    if of_neuron:
+        v = before[j]
+        # What the step before left of its membrane; the first one gets the state as it is.
+        left = v - where(v > th, where(first, p.zero, off(p, th, v)), p.zero)
+        S[GRAD_BETA + j] = muladd(g_h, left, S[GRAD_BETA + j])
+        of_reset = where(h > th, p.c_s * kept, p.zero)
+        S[GRAD_THRESHOLD + j] = S[GRAD_THRESHOLD + j] - muladd(slope, g_s, of_reset)
+    if of_affine:
+        learn_affine(j, S, x, g_h)
 
 
-@compiled
-def keep_unreset(p, S, n):
-    # What a delayed `zero` reset of the state, here in V, leaves of the gradient.
-    widest_vectors()
-    for j in range(n):
-        S[GRAD_V + j] *= p.left if S[V + j] > threshold_at(p, S, j) else p.one
+@over_tile
+@step
+def backward_delayed(j, p, S, H, before, x, grad, out, surrogate, of_neuron, of_affine):
+    """Go back a step whose reset was that of the membrane ``before`` it."""
+    th, b, v = threshold_at(p, S, j), beta_at(p, S, j), before[j]
+    slope, g_s = derivative(surrogate, H[j] - th), load(grad[j]) + S[GRAD_R + j]
+    g_h = muladd(slope, g_s, S[GRAD_V + j])
+    S[GRAD_V + j] = b * where(v > th, p.left * g_h, g_h)
+    S[GRAD_R + j] = where(p.attached > p.zero, -muladd(p.c_z * b, v, p.c_s * th) * g_h, p.zero)
+    out[j] = store(out, outward(p, S, j, g_h))
+    if of_neuron:
+        S[GRAD_BETA + j] = muladd(g_h, where(v > th, p.left * v, v), S[GRAD_BETA + j])
+        of_reset = where(v > th, p.c_s * g_h, p.zero)
+        S[GRAD_THRESHOLD + j] = S[GRAD_THRESHOLD + j] - muladd(slope, g_s, of_reset)
+    if of_affine:
+        learn_affine(j, S, x, g_h)
+
+
+@over_tile
+@step
+def through_first_reset(j, p, S, start, surrogate):
+    """Go back through the delayed reset of the first step, which came from the state."""
+    g_r = derivative(surrogate, start[j] - threshold_at(p, S, j)) * S[GRAD_R + j]
+    S[GRAD_V + j] = S[GRAD_V + j] + g_r
+    S[GRAD_THRESHOLD + j] = S[GRAD_THRESHOLD + j] - g_r

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from numba.extending import overload
 
+from snnkd.spiking.backends.cpu.lanes import muladd, where
 from snnkd.spiking.backends.cpu.scalars import exp_negative
 
 
@@ -65,36 +66,39 @@ def _derivative(surrogate, u):
         def g(surrogate, u):
             w = surrogate.width
             z = type(w)(math.pi / 2) * w * u
-            return type(w)(0.5) * w / (type(w)(1) + z * z)
+            return type(w)(0.5) * w / muladd(z, z, type(w)(1))
 
     elif chosen is FastSigmoid:
 
         def g(surrogate, u):
-            one = type(u)(1)
-            z = one + surrogate.width * abs(u)
+            one = type(surrogate.width)(1)
+            z = muladd(surrogate.width, abs(u), one)
             return one / (z * z)
 
     elif chosen is Sigmoid:
 
         def g(surrogate, u):
             # σ(z)(1 − σ(z)) is even in z: with e = exp(−|z|) it is e/(1 + e)², which cannot overflow.
-            one = type(u)(1)
+            one = type(surrogate.width)(1)
             e = exp_negative(abs(surrogate.width * u))
             return surrogate.width * e / ((one + e) * (one + e))
 
     elif chosen is Triangle:
 
         def g(surrogate, u):
-            return max(type(u)(0), type(u)(1) - abs(u) / surrogate.width)
+            w = surrogate.width
+            left = type(w)(1) - abs(u) / w
+            return where(left > type(w)(0), left, type(w)(0))
 
     elif chosen is Rectangle:
 
         def g(surrogate, u):
-            return type(u)(1) if abs(u) < surrogate.width else type(u)(0)
+            w = surrogate.width
+            return where(abs(u) < w, type(w)(1), type(w)(0))
 
     else:
 
         def g(surrogate, u):
-            return type(u)(1)
+            return type(surrogate.width)(1)
 
     return g

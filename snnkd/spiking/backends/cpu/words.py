@@ -18,8 +18,12 @@ from typing import Any
 from numba import cfunc, njit, types
 
 compiled = njit(nogil=True, error_model="numpy")
-contracting = njit(nogil=True, error_model="numpy", fastmath={"contract"})
-"""For gradients, whose roundings nobody repeats: a product and a sum may become one operation."""
+# Numba leaves its counting of references in a loop whose body branches. Nothing is allocated in these.
+_step: dict[str, Any] = {"nogil": True, "error_model": "numpy", "_nrt": False}
+step = njit(forceinline=True, **_step)
+"""For the body of a loop, compiled for one neuron and for a vector of them."""
+loop = njit(**_step)
+"""For a loop over such a body."""
 summing = njit(nogil=True, error_model="numpy", fastmath={"reassoc", "nsz"})
 """For sums whose order may be chosen, so that they become vector code."""
 
@@ -54,10 +58,10 @@ SOURCES = int.from_bytes(
 """Digest of this folder's sources: what is kept on disk serves these only."""
 
 (
-    COUNTER, SLOTS, DONE, SLOT, FINISHED, DIGEST, STEPS, NEURONS, TILE, CHUNK, CHUNKS, INNER, CHANNELS, FIRES, DELAYED,
-    NOT_FINITE, NOT_BINARY, LEARN_NEURON, LEARN_AFFINE, SCALED,
+    COUNTER, SLOTS, DONE, SLOT, FINISHED, DIGEST, STEPS, NEURONS, TILE, PERIOD, SAMPLES, CHUNK, CHUNKS, INNER, CHANNELS,
+    FIRES, DELAYED, NOT_FINITE, NOT_BINARY, LEARN_NEURON, LEARN_AFFINE, SCALED,
     SURROGATE_WIDTH, C_SUBTRACT, C_ZERO, C_ATTACHED,
     X, OUT, STATE, STATE_OUT, BETA, THRESHOLD, MEAN, SCALE, BIAS, GRAD, GRAD_STATE, GRAD_X, GRAD_STATE_IN,
     TOTALS, SUMS, BITS, SCRATCH, MEMBRANES, SILENCE,
-) = range(43)  # fmt: skip
-WORDS = 43
+) = range(45)  # fmt: skip
+WORDS = 45
