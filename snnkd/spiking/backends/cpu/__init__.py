@@ -216,25 +216,22 @@ def _run_packing(x: Tensor, bits: Tensor, back: bool) -> np.ndarray:
 
 def moments(x: Tensor, channels: int, inner: int) -> tuple[Tensor, Tensor]:
     """Mean and (biased) variance of each channel of ``x (T, ...)``, ``(C,)`` in the state's dtype."""
-    real = state_dtype(x.dtype)
     # About one of three values of the channel. Where these turn out far from the mean, as in the corners of an image
     # whose corners are unlike the rest, once more about the mean.
-    blocks = x.numel() // (channels * inner)
-    places = (blocks - 1) // 2 * channels * inner
-    pivot = x.as_strided((3, channels), (places, inner)).to(real).median(0).values
-    mean, variance = _moments(x, channels, inner, pivot)
+    pivot = torch.empty(channels, dtype=state_dtype(x.dtype), device="cpu")
+    mean, variance = _moments(x, channels, inner, pivot, given=False)
     with np.errstate(all="ignore"):  # what overflows here is told by who called, by name
         far = ((mean.numpy() - pivot.numpy()) ** 2 > 100 * variance.numpy()).any()
     if far:
-        mean, variance = _moments(x, channels, inner, mean)
+        mean, variance = _moments(x, channels, inner, mean, given=True)
     return mean, variance
 
 
-def _moments(x: Tensor, channels: int, inner: int, pivot: Tensor) -> tuple[Tensor, Tensor]:
+def _moments(x: Tensor, channels: int, inner: int, pivot: Tensor, given: bool) -> tuple[Tensor, Tensor]:
     mean, variance = torch.empty_like(pivot), torch.empty_like(pivot)
     a = np.zeros(w.WORDS, np.int64)
     a[w.STEPS], a[w.NEURONS] = extent(x)
-    a[w.INNER], a[w.CHANNELS] = inner, channels
+    a[w.INNER], a[w.CHANNELS], a[w.PIVOTS_GIVEN] = inner, channels, given
     _split(a, *extent(x))
     totals = torch.empty(int(a[w.CHUNKS]), 2, channels, dtype=torch.float64, device="cpu")
     a[w.X], a[w.TOTALS], a[w.BIAS] = x.data_ptr(), totals.data_ptr(), pivot.data_ptr()

@@ -26,7 +26,7 @@ from snnkd.spiking.backends.cpu.tiles import (
     spread,
     workspace,
 )
-from snnkd.spiking.backends.cpu.words import SOURCES, WORDS, kernel, step
+from snnkd.spiking.backends.cpu.words import SOURCES, WORDS, compiled, kernel, step
 
 # A tile's quantities, in the places that the neuron's have there.
 PIVOT, FIRST, SECOND = steps.V, steps.BETA, steps.THRESHOLD
@@ -42,9 +42,19 @@ def accumulate(j, S, x):
     S[SECOND + j] = muladd(d, d, S[SECOND + j])
 
 
+@compiled
+def choose_pivots(a, x, pivot):
+    """Take the middle one of three values of each channel; threads all do, and come to the same."""
+    channels, inner = a[w.CHANNELS], a[w.INNER]
+    apart = (x.size // (channels * inner) - 1) // 2 * channels * inner
+    for c in range(channels):
+        first, second, third = load(x[c * inner]), load(x[apart + c * inner]), load(x[2 * apart + c * inner])
+        pivot[c] = max(min(first, second), min(max(first, second), third))
+
+
 @cache
 def moments(real: Any, element: Any) -> Any:
-    """Compile ``MEAN (C,)`` and biased variance ``SCALE (C,)`` about the pivots ``BIAS (C,)``.
+    """Compile ``MEAN (C,)`` and biased variance ``SCALE (C,)`` about the pivots ``BIAS (C,)``, given or chosen.
 
     By way of ``TOTALS (chunks, 2, C)`` in fp64.
     """
@@ -59,6 +69,8 @@ def moments(real: Any, element: Any) -> Any:
         chunks = a[w.CHUNKS]
         x, totals = array(a[w.X], T * M, element(1)), array(a[w.TOTALS], chunks * 2 * channels, 1.0)
         pivot = array(a[w.BIAS], channels, one)
+        if a[w.PIVOTS_GIVEN] == 0 and x.size > 0:
+            choose_pivots(a, x, pivot)
         mean, variance = array(a[w.MEAN], channels, one), array(a[w.SCALE], channels, one)
         S, slot = workspace(arguments, a, one)
         own = a[w.SCRATCH] + slot * S.size * S.itemsize
