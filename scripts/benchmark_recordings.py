@@ -1,8 +1,9 @@
-"""Time the readers and the binning against their peers, in one run, and write assets/results/recordings.json.
+"""Time the readers, the binning and the sensor model in one run, and write assets/results/recordings.json.
 
 Files are made in a temporary folder by other code than that which reads them: RAW formats by the encoders of the tests,
 AEDAT4 by dv-processing where it is installed. A peer that is not installed, or that fails on a file, has no row.
-Every figure is the median of several passes; ours and a peer's take turns.
+Every figure is the median of several passes; ours and a peer's take turns. The sensor model has all its noise on, and
+300 frames for each second of an eye that looks about.
 
 Usage: python scripts/benchmark_recordings.py [--events 3] [--passes 7] [--large] [-o FILE]
 (--large: windows over 500 million events as EVT3 and HDF5 too, some 8 GB of disk and a quarter of an hour)
@@ -19,35 +20,25 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from benchmark_scenes import edges, near_eye
 
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "recordings")]
 
 import encoders  # noqa: E402
 
-from snnkd.events import bin_events, make_events  # noqa: E402
-from snnkd.recordings import open_recording, write_hdf5  # noqa: E402
+from snnkd.events import bin_events  # noqa: E402
+from snnkd.recordings import EventSimulator, SensorModel, open_recording, write_hdf5  # noqa: E402
 from snnkd.recordings.evbeye import RECORD  # noqa: E402
 
 SENSOR = (346, 260)
 GOALS = {"AEDAT4": 20, "EVT3": 60, "EVT2": 25, "EVBEYE": 50}
 """Millions of events a second that a reader has to reach."""
-
-
-def scene(count: int, seed: int = 0) -> Any:
-    """Events as edges make them: short runs of neighbours in a row, at one time."""
-    rng = np.random.default_rng(seed)
-    runs = rng.integers(1, 12, count // 4)
-    runs = runs[: np.searchsorted(np.cumsum(runs), count)]
-    offset = np.arange(runs.sum()) - np.repeat(np.cumsum(runs) - runs, runs)
-    x = np.repeat(rng.integers(0, SENSOR[0] - 12, len(runs)), runs) + offset
-    y, p = (np.repeat(rng.integers(0, n, len(runs)), runs) for n in (SENSOR[1], 2))
-    t = np.repeat(np.cumsum(rng.integers(0, 8, len(runs))), runs)
-    return make_events(x, y, t, p)
 
 
 def write_evbeye(path: Path, events: Any) -> None:
@@ -124,7 +115,7 @@ def turns(calls: dict[str, Callable[[], Any]], passes: int) -> dict[str, list[fl
 
 
 def readers(folder: Path, count: int, passes: int) -> list[dict[str, Any]]:
-    events = scene(count)
+    events = edges(count, SENSOR)
     columns = [events[name] for name in "xytp"]
     rows = []
     files: dict[str, Callable[[Path], Any]] = {
@@ -154,7 +145,7 @@ def readers(folder: Path, count: int, passes: int) -> list[dict[str, Any]]:
 
 def binning(passes: int) -> dict[str, Any]:
     """5 million events to 300×2×260×346, against tonic's ToFrame."""
-    events = scene(5_000_000)
+    events = edges(5_000_000, SENSOR)
     events["t"] = events["t"] * 10_000_000 // max(int(events["t"][-1]), 1)
     window = int(events["t"][-1]) // 300 + 1
     calls: dict[str, Callable[[], Any]] = {"snnkd": lambda: bin_events(events, SENSOR, 0, window, 300)}
@@ -172,13 +163,38 @@ def binning(passes: int) -> dict[str, Any]:
     return {"seconds": times, "times_tonic": ratio, "goal": 6}
 
 
+def sensor_model(passes: int, count: int = 600, rate_hz: int = 300) -> list[dict[str, Any]]:
+    """Frames a second that the sensor model takes in, at 346×260 with all noise on, of uint8 and of float32."""
+    noise = {"threshold_spread": 0.03, "cutoff_hz": 200, "leak_rate_hz": 0.1, "leak_jitter": 0.1, "shot_noise_hz": 1}
+    sensor = SensorModel(0.2, 0.2, refractory_us=67, **noise)
+    film, times = near_eye(count, rate_hz, SENSOR), np.arange(count) * 1_000_000 // rate_hz
+    made: dict[str, int] = {}
+
+    def simulate(kind: str, frames: Any) -> None:
+        simulator = EventSimulator(sensor, film.shape[1:])
+        made[kind] = sum(len(simulator.step(frame, t)) for frame, t in zip(frames, times, strict=True))
+
+    films = {"uint8": film.round().astype(np.uint8), "float32": film}
+    found = turns({kind: partial(simulate, kind, frames) for kind, frames in films.items()}, passes)
+    rows = []
+    for kind, seconds in found.items():
+        rate = count / statistics.median(seconds)
+        per_s = made[kind] / (times[-1] * 1e-6)
+        rows.append({"frames": kind, "count": count, "seconds": seconds, "frames_per_second": rate, "goal": 300,
+                     "events": made[kind], "events_per_simulated_second": per_s})  # fmt: skip
+        print(f"sensor model {kind:8} {rate:6.0f} frames a second, {per_s / 1e6:.2f} million events in each of a scene")
+    return rows
+
+
 WINDOWS = """
-import json, resource, sys, time
+import json, re, sys, time
+from pathlib import Path
 from snnkd.recordings import open_recording
 began, events, windows = time.perf_counter(), 0, 0
 for window in open_recording(sys.argv[1]):
     events, windows = events + len(window.events), windows + 1
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+# Not ru_maxrss, which on Linux begins at what the process that started this one has used.
+peak = int(re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1]) * 1024
 print(json.dumps({"events": events, "windows": windows, "seconds": time.perf_counter() - began, "peak_bytes": peak}))
 """
 
@@ -188,7 +204,7 @@ def large(folder: Path) -> list[dict[str, Any]]:
     from snnkd.recordings.hdf5_writer import Hdf5Writer
 
     # Ten million events, encoded once, over one turn of EVT3's clock: the next ten million begin where it wraps.
-    part = scene(10_000_000)
+    part = edges(10_000_000, SENSOR)
     turn = 1 << 24
     part["t"] = part["t"] * (turn - 1) // int(part["t"][-1])
     words = bytes(encoders.evt3(*(part[name] for name in "xytp")))
@@ -220,6 +236,7 @@ def main() -> None:
             "machine": {"cores": os.cpu_count(), "python": platform.python_version(), "numpy": np.__version__},
             "readers": readers(Path(folder), options.events * 1_000_000, options.passes),
             "binning": binning(options.passes),
+            "sensor_model": sensor_model(options.passes),
         }
         if options.large:
             result["large"] = large(Path(folder))

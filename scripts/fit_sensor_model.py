@@ -5,6 +5,7 @@ Usage: python scripts/fit_sensor_model.py RECORDING [--linear-below DN ...] [--n
 Only the time that has frames counts. Pixels that are hot in it are left out on both sides. The noise is that of
 ``SensorModel.davis346()``, or none. The thresholds are fitted, and the end of the linear response is the one of the
 values given (20, 40, 60, 70, 80, 90, 100, 120 DN when left out) whose events lie where the real ones do.
+``SensorModel.davis346_near_eye()`` is what it found for the first recording of EVBEYE's user 9.
 """
 
 import argparse

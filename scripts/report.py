@@ -97,6 +97,14 @@ def recordings() -> str:
         f"300×2×260×346 took {statistics.median(result['binning']['seconds']['snnkd']) * 1e3:.0f} ms, "
         f"tonic's `ToFrame` {result['binning']['times_tonic']:.0f} times that.",
     ]
+    simulated = {row["frames"]: row for row in result.get("sensor_model", [])}
+    if simulated:
+        rates = " and ".join(f"{row['frames_per_second']:.0f} {kind}" for kind, row in simulated.items())
+        events = simulated["uint8"]["events_per_simulated_second"]
+        lines[-1] += (
+            f" The sensor model with all its noise took in {rates} frames a second, at 346×260 and 300 frames a second "
+            f"of a moving eye that make {events / 1e6:.2f} million events a second."
+        )
     return "\n".join(lines)
 
 

@@ -102,7 +102,7 @@ def run(output: Path, settings: Settings) -> list[Row]:
     recording = output / "session.h5"
     # The person after the last of the dataset: seen by no network.
     session = simulate_session(settings.seed, settings.persons, [e for e in EMOTIONS if e != "neutral"], size=SIZE)
-    write_hdf5(recording, session.events, SIZE, session.frames, session.metadata)
+    write_hdf5(recording, session.events, SIZE, session.frames, session.metadata, overwrite=True)
     infer_files(load(output / "models" / "student-distilled"), [recording], output / "timeline")
     console.print()
     console.print(_table(rows, test))

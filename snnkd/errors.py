@@ -5,6 +5,10 @@ line: what is wrong, where, and what to do. The command line prints that line an
 else that escapes is a defect of the library and keeps its traceback.
 """
 
+import os
+import sys
+import warnings
+
 
 class SnnkdError(Exception):
     """Base of all errors that are the input's and not the library's."""
@@ -32,3 +36,12 @@ class NotFiniteError(SnnkdError, ValueError):
 
 class SnnkdWarning(UserWarning):
     """Something was left out or repaired, and the result is still right for the rest."""
+
+
+def warn(message: str) -> None:
+    """Give a :class:`SnnkdWarning` that points at the line which called the library, not at one inside it."""
+    inside = os.path.join(os.path.dirname(__file__), "")
+    frame, level = sys._getframe(1), 2
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(inside):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, SnnkdWarning, stacklevel=level)

@@ -1,10 +1,7 @@
 """``SEE``: the Single-eye Event-based Emotion dataset (Zhang et al., SIGGRAPH 2023) as a dataset of clips.
 
-**Events from images.** SEE publishes events as JPG images accumulated over 33 ms: the background is mid-grey
-(the authors' mean is 0.504), ON events are brighter and OFF events darker, and JPEG has blurred both. A pixel
-counts as ON when it is more than ``margin`` grey levels above 128, as OFF when it is more than ``margin``
-below, and as empty between, which is where JPEG's ringing stays (a few levels). How many levels one event
-adds is not published, so the depth is not read as a count. Each event pixel then counts as one event, and
+**Events from images.** SEE publishes events as JPG images accumulated over 33 ms; which of their pixels are ON and OFF
+events is told by the rule of :mod:`snnkd.recordings.see_images`. Each marked pixel counts as one event, and
 :func:`snnkd.events.bin_events` maps the image's centred square onto ``size``, as it does for recordings: the
 value is the number of event pixels of the published image that fall into the output pixel, a whole number, and
 at the published size it is 0 or 1.
@@ -22,7 +19,6 @@ from snnkd.datasets.checks import check_integers
 from snnkd.datasets.sample import EyeDataset, Sample, Sequence, fit_frame, import_cv2, make_sample
 from snnkd.datasets.see_layout import (
     ANNOTATIONS,
-    WINDOW_US,
     Annotation,
     SequenceName,
     count_images,
@@ -31,14 +27,12 @@ from snnkd.datasets.see_layout import (
 )
 from snnkd.datasets.splits import check_fold, check_subset, hold_out, person_folds
 from snnkd.errors import DatasetError, SnnkdWarning
-from snnkd.events import EVENT_DTYPE, bin_events, centre_square, make_events
+from snnkd.events import bin_events, centre_square
+from snnkd.recordings._image_file import read_grey
+from snnkd.recordings.see_images import LARGEST, MARGIN, WINDOW_US, event_pixels
 
 SPLITS = ("official", "subject-disjoint")
 SKIP = "leave such sequences out (SEE(..., skip_broken=True))"
-BACKGROUND = 128
-"""Grey level of a pixel without events: the authors' mean of 0.504 in 8 bits, rounded down."""
-LARGEST = int(np.iinfo(EVENT_DTYPE["x"]).max)
-"""Pixels on a side of an image, as many as an event can tell apart."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +88,7 @@ class SEE(EyeDataset):
         seed: int = 0,
         val_share: float = 0.1,
         start: str | None = None,
-        margin: int = 12,
+        margin: int = MARGIN,
         skip_broken: bool = False,
     ) -> None:
         check_subset(subset)
@@ -135,30 +129,21 @@ class SEE(EyeDataset):
         return make_sample(events, frames, sequence.label, index % len(self))
 
     def _events(self, image: NDArray[np.uint8]) -> NDArray[np.uint16]:
-        """Event pixels ``(2, H, W)`` of one accumulated image; the rule is in the module's docstring."""
-        deviation = image.astype(np.int16) - BACKGROUND
-        y, x = np.nonzero(np.abs(deviation) > self.margin)
-        events = make_events(x, y, np.zeros_like(x), deviation[y, x])
-        sensor = (image.shape[1], image.shape[0])
+        """Event pixels ``(2, H, W)`` of one accumulated image."""
+        events, sensor = event_pixels(image, self.margin), (image.shape[1], image.shape[0])
         return bin_events(events, sensor, 0, 1, 1, size=self.input_size, crop=centre_square(sensor))[0]
 
     @staticmethod
     def _image(folder: Path, number: int) -> NDArray[np.uint8]:
         """Grey image ``(H, W)`` of a sequence's folder."""
-        cv2 = import_cv2()
+        import_cv2()
         path = folder / f"{number:05d}.jpg"
         try:
-            data = path.read_bytes()
-        except OSError as error:
-            raise DatasetError(f"{path}: cannot be read ({error.strerror}); fetch the sequence again") from error
-        # OpenCV fills up a file that was cut short with grey, which would pass for "no events".
-        whole = data[-32:].rfind(b"\xff\xd9") >= 0
-        try:
-            image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE) if whole else None
-        except cv2.error:  # what calls itself larger than OpenCV takes
-            image = None
-        if image is None or max(image.shape) > LARGEST:
-            raise DatasetError(f"{path}: not a whole JPG image of a camera's size; fetch the sequence again")
+            image = read_grey(path)
+        except ValueError as error:
+            raise DatasetError(f"{path}: not a whole JPG image: it {error}; fetch the sequence again") from error
+        if max(image.shape) > LARGEST:
+            raise DatasetError(f"{path}: is larger than {LARGEST} pixels a side; fetch the sequence again")
         return image
 
 

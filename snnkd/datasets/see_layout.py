@@ -17,7 +17,6 @@ Source: Zhang et al., "In the Blink of an Eye: Event-based Emotion Recognition",
 dataset instructions.
 """
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,15 +24,8 @@ from typing import Any
 from snnkd.datasets.checks import read_json
 from snnkd.datasets.labels import EMOTIONS, emotion_index, lighting_name
 from snnkd.errors import DatasetError
-
-ANNOTATIONS = "emotion.json"
-WINDOW_US = 33_333
-"""Time that one event image covers, and between two frames, in µs."""
-
-_NAME = re.compile(
-    r"(?P<number>\d+)_(?P<person>[^_]+)_(?P<sex>man|woman)_(?P<age>\d+)_(?P<degree>.+)"
-    r"_(?P<lighting>[^_]+)_(?P<emotion>[^_]+)_(?P<length>\d+)_(?:take)?(?P<take>\d+)"
-)
+from snnkd.recordings.see_images import ANNOTATIONS, NAME
+from snnkd.recordings.see_images import WINDOW_US as WINDOW_US
 
 
 @dataclass(frozen=True)
@@ -53,7 +45,7 @@ class SequenceName:
     @classmethod
     def parse(cls, name: str) -> "SequenceName":
         """Read a sequence's name; raises :class:`DatasetError` for one that is not of the published form."""
-        match = _NAME.fullmatch(name)
+        match = NAME.fullmatch(name)
         if match is None:
             raise DatasetError(
                 f"sequence name {name!r} is not of SEE's form number_person_man|woman_age_degree_lighting_"

@@ -3,7 +3,8 @@
 from typing import Any
 
 import numpy as np
-from numba import njit
+
+from snnkd.events._compile import njit
 
 FINE, UNORDERED = -1, -2
 """What :func:`fill_bins` returns besides the index of an event outside the sensor."""
@@ -33,6 +34,20 @@ def _fits(events: Any, i: int, sensor_width: int, sensor_height: int) -> Any:
 
 
 @njit(cache=True, nogil=True)
+def _check(events: Any, begin: int, end: int, sensor_width: int, sensor_height: int, by_time: bool) -> int:
+    """Hold events that are in no bin to what :func:`fill_bins` holds its own to."""
+    previous = events[begin - 1]["t"] if begin > 0 else np.int64(-(2**63))
+    for i in range(begin, end):
+        if not _fits(events, i, sensor_width, sensor_height):
+            return i
+        t = events[i]["t"]
+        if by_time and t < previous:
+            return UNORDERED
+        previous = t
+    return FINE
+
+
+@njit(cache=True, nogil=True)
 def fill_bins(
     events: Any,
     splits: Any,
@@ -54,15 +69,12 @@ def fill_bins(
     # What int16 can reach of a larger sensor, so that no negative coordinate passes for a large one.
     sensor_width, sensor_height = min(columns.shape[0], 1 << 15), min(rows.shape[0], 1 << 15)
     bins = splits.shape[0] - 1
-    begin = 0 if first == 0 else splits[first]
-    previous = events[begin - 1]["t"] if begin > 0 else np.int64(-(2**63))
     if first == 0:
-        for i in range(splits[0]):
-            if not _fits(events, i, sensor_width, sensor_height):
-                return i
-            if by_time and events[i]["t"] < previous:
-                return UNORDERED
-            previous = events[i]["t"]
+        found = _check(events, 0, splits[0], sensor_width, sensor_height, by_time)
+        if found != FINE:
+            return found
+    begin = splits[first]
+    previous = events[begin - 1]["t"] if begin > 0 else np.int64(-(2**63))
     for b in range(first, last):
         image = out[b]
         image[:] = 0
@@ -79,10 +91,5 @@ def fill_bins(
                 count = image[place]
                 image[place] = count + (count < saturation)
     if last == bins:
-        for i in range(splits[bins], events.shape[0]):
-            if not _fits(events, i, sensor_width, sensor_height):
-                return i
-            if by_time and events[i]["t"] < previous:
-                return UNORDERED
-            previous = events[i]["t"]
+        return _check(events, splits[bins], events.shape[0], sensor_width, sensor_height, by_time)
     return FINE

@@ -3,7 +3,8 @@
 from typing import Any
 
 import numpy as np
-from numba import njit
+
+from snnkd.events._compile import njit
 
 NEVER = np.int64(-(2**63))
 """Time of the last event of a pixel that has not fired."""

@@ -1,4 +1,4 @@
-"""How many threads a kernel runs on, and running it on them.
+"""How many threads a kernel runs on, and running it on them; for the recordings too.
 
 Kernels here release the interpreter's lock and know nothing of threads, so a few Python threads run them. Numba's
 own parallel loops are not used: their thread layer does not survive ``fork()``, and data loaders fork.
@@ -8,8 +8,11 @@ import multiprocessing
 import os
 import sys
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import cache
+from typing import Any, TypeVar
+
+Result = TypeVar("Result")
 
 
 def in_worker() -> bool:
@@ -39,17 +42,18 @@ def threads() -> int:
 @cache
 def _pool(process: int, helpers: int) -> ThreadPoolExecutor:
     # By process, as a child of fork() inherits the pool's state without its threads.
-    return ThreadPoolExecutor(helpers, thread_name_prefix="snnkd-events")
+    return ThreadPoolExecutor(helpers, thread_name_prefix="snnkd-kernel")
 
 
-def run(tasks: Sequence[Callable[[], int]], count: int) -> list[int]:
+def run(tasks: Sequence[Callable[[], Result]], count: int) -> list[Result]:
     """Results of ``tasks`` in order, worked off by ``count`` threads, the caller's among them.
 
-    Returns, or raises a task's error, only when no thread works on them any more.
+    Returns, or raises a task's error, only when no thread works on them any more: they write into arrays that the
+    caller may then change.
     """
-    if count == 1 or len(tasks) == 1:
+    if count == 1 or len(tasks) <= 1:
         return [task() for task in tasks]
-    results = [0] * len(tasks)
+    results: list[Any] = [None] * len(tasks)
     queue = iter(range(len(tasks)))
 
     def work() -> None:
@@ -57,11 +61,27 @@ def run(tasks: Sequence[Callable[[], int]], count: int) -> list[int]:
             results[i] = tasks[i]()
 
     helpers = min(count, len(tasks)) - 1
-    others = [_pool(os.getpid(), helpers).submit(work) for _ in range(helpers)]
+    others: list[Future[None]] = []
     try:
+        for _ in range(helpers):
+            others.append(_pool(os.getpid(), helpers).submit(work))
         work()
     finally:
-        wait(others)
+        _outlast(others)
     for other in others:
-        other.result()
+        if not other.cancelled():
+            other.result()
     return results
+
+
+def _outlast(others: Sequence[Future[None]]) -> None:
+    """Wait until none works any more, through interrupts, of which the last is raised then.
+
+    One that has not begun finds nothing left to do: on a machine whose cores are busy it may take milliseconds until
+    it has found that, so it is not waited for.
+    """
+    try:
+        wait([other for other in others if not other.cancel()])
+    except BaseException:
+        _outlast(others)
+        raise

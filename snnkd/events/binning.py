@@ -13,43 +13,45 @@ where ``(x0, y0, w, h)`` is the crop on the sensor and ``(W, H)`` the size of th
   is left.
 
 Every event inside crop and time is in exactly one bin. All of it is integer arithmetic, so a result does not depend on
-the machine or on the number of threads. Counts stay counts: a smaller image sums its pixels.
+the machine or on the number of threads. Counts stay counts: a smaller image sums its pixels. Nothing is interpolated,
+so images larger than the crop have rows and columns that no event reaches: of 4×4 pixels at a size of 8×8, 16 of 64.
 
-Values are ``counts``, uint16 where 65535 means that many or more, or ``binary``, uint8 where 1 means one or more.
-Two channels are OFF and ON; one channel is both together.
+Values are ``counts``, or ``binary``, where 1 means one or more. Two channels are OFF and ON; one channel is both.
+``dtype`` is the type of the array, and where a count stops:
+
+===========  =============  ==========================================================================================
+``dtype``    stops at       for
+===========  =============  ==========================================================================================
+``uint8``    255            the default of ``binary``
+``uint16``   65,535         the default of ``counts``: small and quick; torch can store it, but do little with it
+``int16``    32,767         what tonic's ``ToFrame`` gives
+``int32``    2³¹ − 1
+``float32``  16,777,216     what a network takes; the default of the transforms (:mod:`snnkd.events.transforms`)
+===========  =============  ==========================================================================================
+
+A count that may have been stopped is told by a :class:`~snnkd.errors.SnnkdWarning`, and so are bins so far from all
+events, or so long, that an argument must be wrong.
 """
 
-import operator
-from collections.abc import Callable
-from functools import partial
-from itertools import pairwise
-from typing import Any, Literal
+import warnings
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
-from snnkd.events._threads import run, threads
-from snnkd.events.array import Events, check_events, check_inside, check_size, order_by_time
+from snnkd.errors import SnnkdWarning
+from snnkd.events._arguments import check_all_whole, check_sensor, check_whole
+from snnkd.events._layout import Bins, Crop, Layout, Values
+from snnkd.events.array import Events, as_events
 
-Crop = tuple[int, int, int, int]
-"""``(x0, y0, w, h)`` on the sensor: left column, top row, width, height."""
-
-Values = Literal["counts", "binary"]
-
-Bins = NDArray[np.uint16] | NDArray[np.uint8]
-
-KINDS: dict[str, tuple[type, int]] = {"counts": (np.uint16, int(np.iinfo(np.uint16).max)), "binary": (np.uint8, 1)}
-"""Type of a value and where it saturates."""
-
-MIN_PARALLEL = 1 << 18
-"""Events and values / 8 (what clearing them costs) below which a second thread is not worth its waking."""
+DAY_US = 86_400_000_000
+"""Length of a window from which on it is taken for a time."""
 
 _INT64 = np.iinfo(np.int64)
 
 
 def centre_square(sensor_size: tuple[int, int]) -> Crop:
     """The largest centred square of a sensor ``(W, H)`` as ``(x0, y0, w, h)``, odd rests right and below."""
-    width, height = check_size(sensor_size, "sensor_size")
+    width, height = check_sensor(sensor_size)
     side = min(width, height)
     return (width - side) // 2, (height - side) // 2, side, side
 
@@ -61,31 +63,38 @@ def bin_events(
     window_us: int,
     n_bins: int,
     *,
-    size: tuple[int, int] | None = None,
+    size: int | tuple[int, int] | None = None,
     crop: Crop | None = None,
     values: Values = "counts",
     channels: int = 2,
+    dtype: DTypeLike | None = None,
 ) -> Bins:
     """Count events by window, polarity and pixel; the equation is in this module's docstring.
 
     Args:
-        events: (N,) with ``EVENT_DTYPE``, in any order; quickest in the order of time.
-        sensor_size: (W, H) of the sensor.
+        events: (N,), what :func:`snnkd.events.as_events` takes, in any order; quickest in the order of time.
+        sensor_size: (W, H) of the sensor; tonic's (W, H, 2) is understood.
         start_us: time at which bin 0 begins. A bin holds its begin and not its end.
         window_us: length of a bin, at least 1.
         n_bins: number of bins; events outside ``[start_us, start_us + n_bins · window_us)`` are not counted.
-        size: (W, H) of the images; that of the crop when left out.
+        size: (W, H) of the images, or one number for a square; that of the crop when left out.
         crop: (x0, y0, w, h) on the sensor, outside of which nothing is counted; all of it when left out.
-        values: ``counts`` (uint16) or ``binary`` (uint8).
+        values: ``counts`` or ``binary``.
         channels: 2 for OFF and ON, 1 for both together.
+        dtype: of the result; uint16 for counts and uint8 for binary when left out.
 
     Returns (n_bins, channels, H, W).
-    Raises ``ValueError`` for an event outside the sensor, a crop that is not inside it, or a size below 1.
+    Raises ``ValueError`` for an event outside the sensor, a crop that is not inside it, or a size below 1, and
+    ``TypeError`` for a time or a number that is no int. Warns where a count may have been stopped, where the bins are
+    far from every event, and of several bins longer than a day.
     """
-    place = _Place(events, sensor_size, size, crop, values, channels)
-    start, window, bins = (operator.index(value) for value in (start_us, window_us, n_bins))
-    if window < 1 or bins < 1:
-        raise ValueError(f"window_us and n_bins must be at least 1, got {window} and {bins}")
+    place = Layout(sensor_size, size, crop, values, channels, dtype)
+    start, (window, bins) = check_whole(start_us, "start_us"), check_windows(window_us, n_bins)
+    if bins > 1 and window > DAY_US:
+        text = (
+            f"{bins} bins of {window} µs each are longer than a day: are start_us and window_us in each other's place?"
+        )
+        warnings.warn(text, SnnkdWarning, stacklevel=2)
     if start < _INT64.min or start + bins * window > _INT64.max:
         raise ValueError(f"the bins from {start} to {start + bins * window} µs go beyond 64 bits")
     edges = start + window * np.arange(bins + 1, dtype=np.int64)
@@ -98,38 +107,37 @@ def bin_by_span(
     n_bins: int,
     *,
     span_us: tuple[int, int] | None = None,
-    size: tuple[int, int] | None = None,
+    size: int | tuple[int, int] | None = None,
     crop: Crop | None = None,
     values: Values = "counts",
     channels: int = 2,
+    dtype: DTypeLike | None = None,
 ) -> Bins:
     """Divide a span of time into ``n_bins`` equal bins; the equation is in this module's docstring.
 
     Args:
-        events: (N,) with ``EVENT_DTYPE``, in any order; quickest in the order of time.
-        sensor_size: (W, H) of the sensor.
+        events: (N,), what :func:`snnkd.events.as_events` takes, in any order; quickest in the order of time.
+        sensor_size: (W, H) of the sensor; tonic's (W, H, 2) is understood.
         n_bins: number of bins. Bin ``b`` begins at the first µs at or after ``first + b · (last − first) / n_bins``.
         span_us: ``(first, last)``, both included; outside of it nothing is counted. When left out, the times of the
             first and the last event, so that every event is in a bin. If the two are equal, all are in the last bin.
-        size, crop, values, channels: as for :func:`bin_events`.
+        size, crop, values, channels, dtype: as for :func:`bin_events`.
 
     Returns (n_bins, channels, H, W), zeros where there are no events.
-    Raises ``ValueError`` as :func:`bin_events` does, and for a span that ends before it begins.
+    Raises and warns as :func:`bin_events` does; ``ValueError`` too for a span that ends before it begins.
     """
-    place = _Place(events, sensor_size, size, crop, values, channels)
-    bins = operator.index(n_bins)
-    if bins < 1:
-        raise ValueError(f"n_bins must be at least 1, got {bins}")
-    given = None if span_us is None else (operator.index(span_us[0]), operator.index(span_us[1]))
+    place = Layout(sensor_size, size, crop, values, channels, dtype)
+    bins, given = check_positive(n_bins, "n_bins"), check_span(span_us)
 
     def edges(ordered: Events) -> NDArray[np.int64]:
         ends = (int(ordered["t"][0]), int(ordered["t"][-1])) if len(ordered) else (0, 0)
         first, last = given or ends
-        if first > last or first < _INT64.min or last >= _INT64.max or last - first > _INT64.max:
+        if given is None and first > last:
             # Of events in disorder, which are ordered after this, any edges will do.
-            if given is None and first > last:
-                return np.zeros(bins + 1, np.int64)
-            raise ValueError(f"span_us must be (first, last) with first at or before last, got {(first, last)}")
+            return np.zeros(bins + 1, np.int64)
+        if first < _INT64.min or last >= _INT64.max or last - first > _INT64.max:
+            what = "the events' times reach" if given is None else "span_us reaches"
+            raise ValueError(f"{what} from {first} to {last} µs, beyond 64 bits: is the clock right?")
         # ⌈b·S / n⌉ without a product that could leave 64 bits.
         whole, rest = divmod(last - first, bins)
         b = np.arange(bins + 1, dtype=np.int64)
@@ -145,96 +153,42 @@ def bin_by_count(
     sensor_size: tuple[int, int],
     events_per_bin: int,
     *,
-    size: tuple[int, int] | None = None,
+    size: int | tuple[int, int] | None = None,
     crop: Crop | None = None,
     values: Values = "counts",
     channels: int = 2,
+    dtype: DTypeLike | None = None,
 ) -> Bins:
     """Give each bin the next ``events_per_bin`` events in the array's order, and the last one what is left.
 
     Events outside the crop count towards a bin's number and are not in its image.
 
     Returns (⌈N / events_per_bin⌉, channels, H, W): no bins where there are no events.
-    Raises ``ValueError`` as :func:`bin_events` does.
+    Raises and warns as :func:`bin_events` does.
     """
-    place = _Place(events, sensor_size, size, crop, values, channels)
-    per_bin = operator.index(events_per_bin)
-    if per_bin < 1:
-        raise ValueError(f"events_per_bin must be at least 1, got {per_bin}")
-    bins = -(-len(events) // per_bin)
-    splits = np.minimum(per_bin * np.arange(bins + 1, dtype=np.int64), len(events))
-    filled = place.fill(events, splits, by_time=False)
-    assert filled is not None
-    return filled
+    place = Layout(sensor_size, size, crop, values, channels, dtype)
+    per_bin = check_positive(events_per_bin, "events_per_bin")
+    return place.bin_by_count(as_events(events), per_bin)
 
 
-class _Place:
-    """Where on the images each pixel of the sensor lies, and what the images are made of."""
+def check_positive(value: int, name: str) -> int:
+    """``value`` as an int of at least 1."""
+    number = check_whole(value, name)
+    if number < 1:
+        raise ValueError(f"{name} must be at least 1, got {number}")
+    return number
 
-    def __init__(
-        self,
-        events: Events,
-        sensor_size: tuple[int, int],
-        size: tuple[int, int] | None,
-        crop: Crop | None,
-        values: str,
-        channels: int,
-    ) -> None:
-        check_events(events)
-        if values not in KINDS:
-            raise ValueError(f"values must be one of {', '.join(KINDS)}, got {values!r}")
-        if channels not in (1, 2):
-            raise ValueError(f"channels must be 1 or 2, got {channels!r}")
-        self.sensor = sensor = check_size(sensor_size, "sensor_size")
-        left, top, width, height = (operator.index(n) for n in crop) if crop is not None else (0, 0, *sensor)
-        if left < 0 or top < 0 or width < 1 or height < 1 or left + width > sensor[0] or top + height > sensor[1]:
-            raise ValueError(
-                f"crop {(left, top, width, height)} (x0, y0, w, h) is not inside the sensor {sensor} (W, H)"
-            )
-        columns, rows = check_size(size, "size") if size is not None else (width, height)
-        self.shape = (int(channels), rows, columns)
-        self.dtype, self.saturation = KINDS[values]
-        # Tables instead of divisions for each event.
-        self.columns = np.full(sensor[0], -1, np.int64)
-        self.columns[left : left + width] = np.arange(width) * columns // width
-        self.rows = np.full(sensor[1], -1, np.int64)
-        self.rows[top : top + height] = np.arange(height) * rows // height * columns
 
-    def bin_by_time(self, events: Events, bins: int, edges: Callable[[Events], NDArray[np.int64]]) -> Bins:
-        """Bins between ``edges``, which are made of the events in order."""
-        from snnkd.events._binning_kernel import split_by_time
+def check_windows(window_us: int, n_bins: int) -> tuple[int, int]:
+    """Both as ints of at least 1."""
+    return check_positive(window_us, "window_us"), check_positive(n_bins, "n_bins")
 
-        out = self.fill(events, split_by_time(events, edges(events)), by_time=True)
-        if out is None:
-            events = order_by_time(events)
-            out = self.fill(events, split_by_time(events, edges(events)), by_time=True)
-            assert out is not None
-        return out
 
-    def fill(self, events: Events, splits: NDArray[np.int64], *, by_time: bool) -> Bins | None:
-        """The bins between ``splits``, or None where they are ``by_time`` and the events not in its order."""
-        from snnkd.events._binning_kernel import UNORDERED, fill_bins
-
-        bins = len(splits) - 1
-        out: NDArray[Any] = np.empty((bins, *self.shape), self.dtype)
-        pixels = self.shape[1] * self.shape[2]
-        flat = out.reshape(bins, self.shape[0] * pixels)
-        stride = pixels if self.shape[0] == 2 else 0
-
-        def task(first: int, last: int) -> int:
-            return int(
-                fill_bins(events, splits, first, last, self.columns, self.rows, stride, self.saturation, by_time, flat)
-            )
-
-        clearing = flat.shape[1] // 8
-        count = threads() if len(events) + bins * clearing >= MIN_PARALLEL else 1
-        bounds = [0, bins]
-        if min(count, bins) > 1:
-            # Several tasks a thread, so that one that is held up leaves work to the others.
-            cost = splits + clearing * np.arange(bins + 1)
-            shares = np.linspace(cost[0], cost[-1], min(bins, 4 * count) + 1)[1:-1]
-            bounds = sorted({0, bins, *np.searchsorted(cost, shares).tolist()})
-        results = run([partial(task, *ends) for ends in pairwise(bounds)], count)
-        if max(results) >= 0:
-            check_inside(events, self.sensor)
-        return None if UNORDERED in results else out
+def check_span(span_us: tuple[int, int] | None) -> tuple[int, int] | None:
+    """``span_us`` as two ints, the first at or before the last, or None."""
+    if span_us is None:
+        return None
+    span = check_all_whole(span_us, "span_us", "(first, last) in µs")
+    if len(span) != 2 or span[0] > span[1]:
+        raise ValueError(f"span_us must be (first, last) with first at or before last, got {span}")
+    return span[0], span[1]

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from snnkd.events.array import Events, check_events
+from snnkd.events.array import Events, as_events
 
 Data = TypeVar("Data")
 """An event array or a pair."""
@@ -25,14 +25,17 @@ class FrameStack(NamedTuple):
 
 
 def split_pair(data: Any) -> tuple[Events, FrameStack | None]:
-    """Events and frames of ``data``; ``ValueError`` when it is neither an event array nor a pair."""
+    """Events and frames of ``data``; ``ValueError`` when it is neither an event array nor a pair, or no good one.
+
+    Events of another layout come back as :func:`snnkd.events.as_events` has them. Times of frames must not decrease.
+    """
     if isinstance(data, np.ndarray):
-        check_events(data)
-        return data, None
+        return as_events(data), None
     if not isinstance(data, tuple) or len(data) != 2:
-        raise ValueError(f"a transform takes an event array or a pair (events, frames), got {type(data).__name__}")
-    events, given = data
-    check_events(events)
+        remedy = ": pass (recording.events, recording.frames)" if hasattr(data, "events") else ""
+        kind = type(data).__name__
+        raise ValueError(f"a transform takes an event array or a pair (events, frames), got {kind}{remedy}")
+    events, given = as_events(data[0]), data[1]
     if given is None:
         return events, None
     if hasattr(given, "images"):
@@ -47,6 +50,9 @@ def split_pair(data: Any) -> tuple[Events, FrameStack | None]:
             "frames must be images uint8 (N, H, W) and timestamps_us int64 (N,), "
             f"got {images.dtype} {images.shape} and {times.dtype} {times.shape}"
         )
+    if (times[1:] < times[:-1]).any():
+        i = int((times[1:] < times[:-1]).argmax()) + 1
+        raise ValueError(f"time runs backwards: frame {i} is at {times[i]} µs after {times[i - 1]} µs; sort the frames")
     return events, FrameStack(images, times)
 
 

@@ -16,6 +16,7 @@ from snnkd.recordings.images import ImageFolderRecording
 from snnkd.recordings.npz import NpzRecording
 from snnkd.recordings.recording import Frames, Recording, Window
 from snnkd.recordings.registry import Format, known_formats, open_recording, register_format
+from snnkd.recordings.see import SeeRecording
 from snnkd.recordings.sensor import simulate_events
 from snnkd.recordings.sensor_fit import compare_events, fit_sensor
 from snnkd.recordings.sensor_model import SensorModel
@@ -41,6 +42,7 @@ __all__ = [
     "NpyRecording",
     "NpzRecording",
     "Recording",
+    "SeeRecording",
     "SensorModel",
     "TextRecording",
     "VideoRecording",

@@ -26,11 +26,17 @@ ORDERS = ("txyp", "xytp", "xypt")
 LARGEST = 4095
 """Largest coordinate that is taken from a file which does not tell the size of its sensor."""
 
+PROOF = 16
+"""Rows from which on a column that never falls is taken for times, though all could be coordinates."""
+
 LATEST = 10**17
 """Whole times from here on are no µs."""
 
-SLOWEST = 100
-"""Events a second below which times are hardly in seconds: a sensor's noise alone sends more."""
+SLOWEST, QUICKEST = 1000, 200_000_000
+"""Events a second that a sensor sends: its noise alone is more than the first, its readout can hardly do the second."""
+
+FEWEST = 1000
+"""Rows from which on a rate is told of."""
 
 
 def role_of(name: str) -> tuple[str, str | None] | None:
@@ -68,8 +74,17 @@ def roles_of(names: Sequence[str]) -> tuple[dict[str, int], str | None, list[str
     return places, unit, others
 
 
+def are_names(names: Sequence[str]) -> bool:
+    """Whether words name columns with every role once."""
+    try:
+        roles_of(names)
+    except ValueError:
+        return False
+    return True
+
+
 def column_order(columns: Sequence[NDArray[Any]]) -> str:
-    """Return the order of four nameless columns by their first rows; ``txyp`` where no other is the only one."""
+    """Return the order of four nameless columns by their first rows; ``txyp`` where no other is the only one to fit."""
     fits = [order for order in ORDERS if _fits(order, columns)]
     return fits[0] if "txyp" in fits or len(fits) == 1 else "txyp"
 
@@ -79,11 +94,12 @@ def _fits(order: str, columns: Sequence[NDArray[Any]]) -> bool:
     if not (_are_coordinates(named["x"]) and _are_coordinates(named["y"])):
         return False
     kinds, times = set(np.unique(named["p"]).tolist()), named["t"]
-    # Times that could be coordinates as well prove nothing; the usual order needs no proof.
-    proof = len(times) > 1 and (np.median(times) > LARGEST or (times != np.floor(times)).any())
-    return bool(
-        (kinds <= {0, 1} or kinds <= {-1, 1}) and (times[1:] >= times[:-1]).all() and (order == "txyp" or proof)
-    )
+    if not (kinds <= {0, 1} or kinds <= {-1, 1}) or not (times[1:] >= times[:-1]).all():
+        return False
+    # The usual order needs no proof. Few times that could be coordinates as well prove nothing; many, which grow, do.
+    grows = len(times) >= PROOF and times[-1] > times[0]
+    sure = len(times) > 1 and (np.median(times) > LARGEST or (times != np.floor(times)).any())
+    return bool(order == "txyp" or grows or sure)
 
 
 def _are_coordinates(values: NDArray[Any]) -> bool:
@@ -106,8 +122,24 @@ def infer_unit(whole: bool, decimals: int, times: NDArray[np.float64]) -> str:
         raise ValueError(f"a time of {times[0]:.0f} is no µs: say the unit of time")
     if decimals <= 3:
         raise ValueError("times with up to three decimals may be s or ms: say the unit of time")
-    if len(times) >= 1000 and len(times) < SLOWEST * (times[-1] - times[0]):
+    if len(times) >= FEWEST and len(times) < SLOWEST * (times[-1] - times[0]):
         raise ValueError(
             f"as s these times are {len(times)} events in {times[-1] - times[0]:.0f} s: say the unit of time"
         )
     return "s"
+
+
+def doubt(unit: str, whole: bool, times: NDArray[np.float64]) -> str | None:
+    """Say what speaks against a unit that :func:`infer_unit` found; None where nothing does."""
+    if not whole:
+        return f"nothing tells the unit of time; numbers with more than three decimals are taken for {unit}"
+    if len(times) < FEWEST:
+        return None
+    seconds = float(times[-1] - times[0]) / 10 ** UNITS["s"]
+    if seconds < 0 or SLOWEST * seconds <= len(times) <= QUICKEST * seconds:
+        return None
+    few = "few" if SLOWEST * seconds > len(times) else "many"
+    return (
+        f"nothing tells the unit of time; taken for {unit}, the first {len(times)} events last {seconds:g} s, "
+        f"which are too {few} for a sensor"
+    )

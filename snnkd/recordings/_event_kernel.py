@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from numba import njit
+from snnkd.events._compile import njit
 
 
 @njit(cache=True, nogil=True)
@@ -27,3 +27,20 @@ def first_backward(events: Any, last: int) -> int:
             return i
         last = t
     return -1
+
+
+@njit(cache=True, nogil=True)
+def first_outside(events: Any, width: int, height: int) -> int:
+    """Return the index of the first event outside a sensor of ``width`` and ``height``, or -1."""
+    for i in range(events.shape[0]):
+        x, y = events[i]["x"], events[i]["y"]
+        if x < 0 or y < 0 or x >= width or y >= height:
+            return i
+    return -1
+
+
+@njit(cache=True, nogil=True)
+def count_pixels(events: Any, counts: Any) -> None:
+    """Add the events, which lie inside the sensor, to the counts of their pixels (H, W)."""
+    for i in range(events.shape[0]):
+        counts[events[i]["y"], events[i]["x"]] += 1

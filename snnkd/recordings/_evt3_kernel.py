@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from numba import int64, njit
+from numba import int64
 
+from snnkd.events._compile import njit
 from snnkd.recordings._evt_kernel import (
     BACKWARDS,
     BASE,
@@ -23,6 +24,7 @@ from snnkd.recordings._evt_kernel import (
     UNPLACED,
     UNTIMED,
     lowest_bit,
+    put,
     wraps,
 )
 
@@ -56,11 +58,7 @@ def decode_evt3(
             if kind == 2:
                 x = value & 0x7FF
                 if bar == 0 and x < width:
-                    event = out[count]
-                    event["x"] = x
-                    event["y"] = row
-                    event["t"] = time
-                    event["p"] = value > 0x7FF
+                    put(out[count], x, row, time, value > 0x7FF)
                     count += 1
                     last = time
                 elif bar > 0:
@@ -77,11 +75,7 @@ def decode_evt3(
                             fault, state[FAULT_X] = OUTSIDE, x
                             break
                         valid &= valid - 1
-                        event = out[count]
-                        event["x"] = x
-                        event["y"] = row
-                        event["t"] = time
-                        event["p"] = on
+                        put(out[count], x, row, time, on)
                         count += 1
                         last = time
                     if fault != 0:

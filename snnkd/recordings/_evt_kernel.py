@@ -13,9 +13,11 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import int64, njit
+from numba import int64
 from numba.extending import intrinsic
 from numpy.typing import NDArray
+
+from snnkd.events._compile import njit
 
 STATE = 32
 FAULT, FAULT_X, FAULT_Y, FAULT_TIME = 0, 1, 2, 3
@@ -60,6 +62,23 @@ def wraps(before: int, now: int, bits: int) -> bool:
 
 
 @njit(cache=True, nogil=True)
+def put(event: Any, x: int, y: int, time: int, on: bool) -> None:
+    """Write one event of an array."""
+    event["x"] = x
+    event["y"] = y
+    event["t"] = time
+    event["p"] = on
+
+
+@njit(cache=True, nogil=True)
+def next_time_high(value: int, high: int, loops: int) -> tuple[int, int, int]:
+    """EVT2 and EVT2.1: time high, its loops, and the time at which they begin, after the word ``value``."""
+    if high >= 0 and wraps(high, value, 28):
+        loops += 1
+    return value, loops, (loops << 34) | (value << 6)
+
+
+@njit(cache=True, nogil=True)
 def decode_evt2(
     words: Any, position: int, out: Any, count: int, width: int, height: int, state: Any
 ) -> tuple[int, int]:
@@ -78,21 +97,13 @@ def decode_evt2(
                     state[FAULT] = BACKWARDS if time < last else OUTSIDE
                     state[FAULT_X], state[FAULT_Y], state[FAULT_TIME] = x, y, time
                     break
-                event = out[count]
-                event["x"] = x
-                event["y"] = y
-                event["t"] = time
-                event["p"] = kind == 1
+                put(out[count], x, y, time, kind == 1)
                 count += 1
                 last = time
             else:
                 state[UNTIMED] += 1
         elif kind == 8:
-            value = word & 0xFFFFFFF
-            if high >= 0 and wraps(high, value, 28):
-                loops += 1
-            high = value
-            origin = (loops << 34) | (high << 6)
+            high, loops, origin = next_time_high(word & 0xFFFFFFF, high, loops)
         else:
             state[KINDS + kind] += 1
         position += 1
@@ -127,11 +138,7 @@ def decode_evt21(
                         state[FAULT_Y], state[FAULT_TIME] = y, time
                         break
                     valid &= valid - 1
-                    event = out[count]
-                    event["x"] = column
-                    event["y"] = y
-                    event["t"] = time
-                    event["p"] = kind == 1
+                    put(out[count], column, y, time, kind == 1)
                     count += 1
                 if valid != 0:
                     break
@@ -141,11 +148,7 @@ def decode_evt21(
                     valid &= valid - 1
                     state[UNTIMED] += 1
         elif kind == 8:
-            value = word & 0xFFFFFFF
-            if high >= 0 and wraps(high, value, 28):
-                loops += 1
-            high = value
-            origin = (loops << 34) | (high << 6)
+            high, loops, origin = next_time_high(word & 0xFFFFFFF, high, loops)
         else:
             state[KINDS + kind] += 1
         position += 1
@@ -169,11 +172,7 @@ def decode_dat(words: Any, position: int, out: Any, count: int, width: int, heig
             state[FAULT] = BACKWARDS if time < last else POLARITY if polarity > 1 else OUTSIDE
             state[FAULT_X], state[FAULT_Y], state[FAULT_TIME] = x, y, time
             break
-        event = out[count]
-        event["x"] = x
-        event["y"] = y
-        event["t"] = time
-        event["p"] = polarity == 1
+        put(out[count], x, y, time, polarity == 1)
         count += 1
         last = time
         position += 1

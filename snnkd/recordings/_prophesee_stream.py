@@ -1,13 +1,13 @@
 """What the readers of Prophesee's streams share: blocks of words into events, and what is told of the rest.
 
-The file is read in blocks into one buffer, not mapped: a file that is cut while it is read is then an error, where
-touching a map of it would end the process. A pass holds one block, 2 MB, and one chunk of events, 7 MB, whatever the
-size of the file.
+The file is read in blocks (:mod:`snnkd.recordings._file_parts`): a pass holds one block, 2 MB, and one chunk of
+events, 7 MB, whatever the size of the file.
 """
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from functools import cached_property
+from os import PathLike
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 
 from snnkd.errors import RecordingError
 from snnkd.events.array import EVENT_DTYPE, Events
+from snnkd.recordings._column_names import LARGEST
+from snnkd.recordings._file_parts import read_blocks
 from snnkd.recordings.prophesee_header import Header, HeaderError, read_header
 from snnkd.recordings.recording import CHUNK, Recording
 
@@ -32,7 +34,14 @@ class PropheseeRecording(Recording):
     of a sensor that the format can address; and gives ``_decoder`` and ``_check_header``.
 
     ``metadata`` has the header's lines and ``sensor_size_from``: what told the size of the sensor. Where that is
-    ``"events"``, the size is what the events span, found in a pass over them when it is first asked for.
+    ``"events"``, the size is what the events span, found in a pass over them when it is first asked for, with a
+    warning; an event beyond 4095 is damage then.
+
+    Args:
+        path: the file.
+        sensor_size: (W, H), where the caller knows it better than the header.
+
+    Raises ``ValueError`` for a size that is none, :class:`RecordingError` for the file.
     """
 
     word: ClassVar[int]
@@ -40,20 +49,24 @@ class PropheseeRecording(Recording):
     largest: ClassVar[int] = 2048
     _skip: ClassVar[int] = 0  # bytes between header and words
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: str | PathLike[str], *, sensor_size: tuple[int, int] | None = None) -> None:
         super().__init__(path)
+        if sensor_size is not None and not all(1 <= n <= self.largest for n in sensor_size):
+            raise ValueError(f"sensor_size must be (W, H) with both in 1..{self.largest}, got {sensor_size}")
+        self._known_size: tuple[int, int] | None
         try:
             self._header = read_header(self.path)
             self._check_header(self._header)
-            self._known_size, source = self._header.sensor_size(self.largest)
+            if sensor_size is not None:
+                self._known_size, source = (int(sensor_size[0]), int(sensor_size[1])), "argument"
+            else:
+                self._known_size, source = self._header.sensor_size(self.largest)
         except HeaderError as error:
             raise self._error(str(error)) from error
         self._begin = self._header.end + self._skip
         size = self.path.stat().st_size
         self._words, rest = divmod(max(size - self._begin, 0), self.word)
-        if rest:
-            one, more = "the last byte is {} and was left out", f"the last {rest} bytes are {{}} and were left out"
-            self._warn((one if rest == 1 else more).format(f"not a whole word of {self.word} bytes"))
+        self._warn_of_rest(rest, f"not a whole word of {self.word} bytes")
         self._fault: tuple[int, int] | None = None
         self.metadata.update(self._header.lines)
         self.metadata["sensor_size_from"] = source
@@ -62,6 +75,9 @@ class PropheseeRecording(Recording):
     def sensor_size(self) -> tuple[int, int]:
         """Size of the sensor, (W, H)."""
         return self._known_size or self._spanned_size
+
+    def _size_at_hand(self) -> tuple[int, int] | None:
+        return self._known_size or self.__dict__.get("_spanned_size")
 
     @abstractmethod
     def _check_header(self, header: Header) -> None:
@@ -84,10 +100,14 @@ class PropheseeRecording(Recording):
         from snnkd.recordings._evt_kernel import largest
 
         x = y = -1
-        for chunk in self._decode(self.largest, self.largest):
+        side = min(self.largest, LARGEST + 1)
+        for chunk in self._decode(side, side):
             x, y = largest(chunk, x, y)
         if x < 0:
             raise self._error("the size of its sensor is unknown: the header does not give it, and there are no events")
+        self._warn(
+            f"nothing tells the size of its sensor; {x + 1}×{y + 1}, what its events span, was taken (sensor_size)"
+        )
         return x + 1, y + 1
 
     def _read_chunks(self) -> Iterator[Events]:
@@ -117,25 +137,8 @@ class PropheseeRecording(Recording):
 
     def _blocks(self) -> Iterator[tuple[int, NDArray[Any]]]:
         """The words block by block, each with the byte where it begins; it holds until the next is asked for."""
-        size = self._words * self.word
-        buffer = np.empty(min(BLOCK, size), np.uint8)
-        done = 0
-        try:
-            with self.path.open("rb", buffering=0) as file:
-                file.seek(self._begin)
-                while done < size:
-                    block, filled = buffer[: min(BLOCK, size - done)], 0
-                    while filled < len(block):
-                        got = file.readinto(block[filled:].data)
-                        if not got:
-                            raise self._error(
-                                f"ends at byte {self._begin + done + filled}: it was cut while it was read"
-                            )
-                        filled += got
-                    yield self._begin + done, self._view(block)
-                    done += len(block)
-        except OSError as error:
-            raise self._error(f"cannot be read: {error.strerror or error}") from error
+        for begin, block in read_blocks(self, self.path, self._begin, self._words * self.word, BLOCK):
+            yield begin, self._view(block)
 
     def _wrong(self, index: int, byte: int, state: NDArray[np.int64], width: int, height: int) -> RecordingError:
         """The error of event ``index``, whose word is at ``byte``."""

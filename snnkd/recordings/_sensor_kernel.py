@@ -8,8 +8,8 @@ import math
 from typing import Any
 
 import numpy as np
-from numba import njit
 
+from snnkd.events._compile import njit
 from snnkd.recordings.sensor_model import SHORTEST_LEAK
 
 TOLERANCE = 1e-6
@@ -21,48 +21,8 @@ float32 frames too), and a pixel that returns to its first intensity sends as ma
 
 REACHED = 1 - TOLERANCE
 
-
-@njit(cache=True, nogil=True)
-def log_levels(intensity: Any, linear_below: float) -> Any:
-    """Lin-log level of each intensity, ``(N,)`` float64; the equation is in ``snnkd.recordings.sensor``."""
-    slope = math.log(linear_below) / linear_below
-    out = np.empty(intensity.shape[0], np.float64)
-    for i in range(intensity.shape[0]):
-        value = intensity[i]
-        out[i] = value * slope if value <= linear_below else math.log(value)
-    return out
-
-
-@njit(cache=True, nogil=True)
-def respond(image: Any, levels: Any, decays: Any, level: Any, target: Any, first: int, stop: int) -> int:
-    """Set ``target``, the photoreceptor's output at the end of the interval, for the pixels ``first..stop``.
-
-    ``levels`` and ``decays`` have an entry for each intensity of a uint8 ``image``. Returns how far the levels
-    move in all, in millionths: an integer, so that blocks add up to the same sum however they are cut.
-    """
-    way = 0
-    for i in range(first, stop):
-        value = image[i]
-        target[i] = levels[value] - (levels[value] - level[i]) * decays[value]
-        way += int(abs(target[i] - level[i]) * 1e6)
-    return way
-
-
-@njit(cache=True, nogil=True)
-def respond_exactly(
-    image: Any, linear_below: float, rate: float, offset: float, level: Any, target: Any, first: int, stop: int
-) -> int:
-    """:func:`respond` for an ``image`` of float64; a pixel's decay is ``exp(-rate · (I + offset))``."""
-    slope = math.log(linear_below) / linear_below
-    way = 0
-    for i in range(first, stop):
-        value = image[i]
-        new = value * slope if value <= linear_below else math.log(value)
-        if rate > 0:
-            new -= (new - level[i]) * math.exp(-rate * (value + offset))
-        target[i] = new
-        way += int(abs(new - level[i]) * 1e6)
-    return way
+TILE = 2048
+"""Pixels that are moved on together: what is between the two loops over them stays in the nearest cache."""
 
 
 @njit(cache=True, nogil=True)
@@ -87,17 +47,16 @@ def draw_pace(state: Any, i: int, jitter: float) -> float:
     return 1.0 / max(1.0 + jitter * normal, SHORTEST_LEAK)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def glide(
-    first: int,
-    stop: int,
     level: Any,
     target: Any,
     difference: Any,
-    theta_on: Any,
-    theta_off: Any,
+    threshold_on: float,
+    threshold_off: float,
+    spread_on: Any,
+    spread_off: Any,
     leak_per_us: float,
-    leak_jitter: float,
     leak_pace: Any,
     interval_us: int,
     piece_us: int,
@@ -106,15 +65,17 @@ def glide(
 ) -> None:
     """Set ``moved`` to the difference at the end of a piece without events, and ``busy`` where there will be some.
 
-    Nearly all pixels send nothing in a piece: a loop without branches is done with them in a third of the time.
+    Nearly all pixels send nothing in a piece: a loop without branches is done with them in a third of the time. It
+    counts from 0, as an index that might be negative keeps the compiler from doing several pixels at once.
     """
-    for i in range(first, stop):
-        leak = leak_per_us * theta_on[i]
-        if leak_jitter > 0.0:
+    for i in range(level.shape[0]):
+        on, off = threshold_on + spread_on[i], threshold_off + spread_off[i]
+        leak = leak_per_us * on
+        if leak_per_us > 0.0:
             leak = leak * leak_pace[i]
         end = difference[i] + ((target[i] - level[i]) / interval_us + leak) * piece_us
         moved[i] = end
-        busy[i] = (end >= theta_on[i] * REACHED) | (end <= -theta_off[i] * REACHED)
+        busy[i] = (end >= on * REACHED) | (end <= -off * REACHED)
 
 
 @njit(cache=True, nogil=True)
@@ -125,10 +86,13 @@ def advance(
     target: Any,
     difference: Any,
     last: Any,
-    theta_on: Any,
-    theta_off: Any,
+    threshold_on: float,
+    threshold_off: float,
+    spread_on: Any,
+    spread_off: Any,
     leak_per_us: float,
     leak_jitter: float,
+    leak_rate: Any,
     leak_pace: Any,
     leak_state: Any,
     start_us: int,
@@ -139,79 +103,85 @@ def advance(
     noise_pixel: Any,
     noise_offset: Any,
     noise_on: Any,
-    moved: Any,
-    busy: Any,
     buffer: Any,
 ) -> Any:
     """Move the pixels ``first..stop`` on by ``piece_us``; return ``(buffer, count)``.
 
     ``level`` is on its way to ``target``, which it reaches after ``interval_us``, at or after the piece's end; the
-    caller moves it. ``difference`` is the level minus the memorised one, and ``moved`` is set to what it is at the
-    piece's end. Further state of a pixel, updated in place: ``last``, the time of its last event; with jitter
-    ``leak_pace``, its present leak as a multiple of the mean, and ``leak_state``, the generator of the next.
+    caller moves it. A pixel's thresholds are ``threshold_on + spread_on`` and ``threshold_off + spread_off``. Further
+    state of a pixel, updated in place: ``difference``, the level minus the memorised one; ``last``, the time of its
+    last event; with a leak ``leak_pace``, its present one as a multiple of ``leak_per_us``, which is about
+    ``leak_rate``; with jitter ``leak_state``, the generator of the next. Without them these arrays may be empty.
 
     The difference moves on a straight line between the noise events of its pixel (sorted by pixel, then time; a
     pointer walks along), so each stretch has crossings of one polarity only, evenly spaced; with jitter the line may
-    bend at each crossing. ``busy`` is room for a mark a pixel. ``buffer`` grows when it is full and is handed back for
-    the next piece. Events come out pixel by pixel: the caller sorts them by time.
+    bend at each crossing. ``buffer`` grows when it is full and is handed back for the next piece. Events come out pixel
+    by pixel: the caller sorts them by time.
     """
-    glide(
-        first, stop, level, target, difference, theta_on, theta_off, leak_per_us, leak_jitter, leak_pace,
-        interval_us, piece_us, moved, busy,
-    )  # fmt: skip
+    moved, busy = np.empty(TILE, np.float64), np.empty(TILE, np.bool_)
     count = 0
     pointer = np.searchsorted(noise_pixel, first)
-    for n in range(pointer, np.searchsorted(noise_pixel, stop)):
-        busy[noise_pixel[n]] = True
-    for i in range(first, stop):
-        if not busy[i]:
-            continue
-        rise = (target[i] - level[i]) / interval_us
-        on, off = theta_on[i], theta_off[i]
-        leak = leak_per_us * on
-        d = difference[i]
-        now = 0
-        while True:
-            noisy = pointer < noise_pixel.shape[0] and noise_pixel[pointer] == i
-            until = noise_offset[pointer] if noisy else piece_us
-            if leak_jitter > 0.0:
-                at = float(now)
-                while True:
-                    slope = rise + leak * leak_pace[i]
-                    end = d + slope * (until - at)
-                    if slope == 0.0 or -off * REACHED < end < on * REACHED:
-                        break
-                    theta = on if end > 0 else -off
-                    at = min(max(at + (theta - d) / slope, at), float(until))
-                    d = 0.0
-                    leak_pace[i] = draw_pace(leak_state, i, leak_jitter)
-                    buffer, count = _send(
-                        buffer, count, i, width, start_us + math.floor(at + 0.5), theta > 0, last, refractory_us
-                    )
-                d = end
-            else:
-                slope = rise + leak
-                end = d + slope * (until - now)
-                theta = on if end > 0 else -off
-                crossings = 0
-                if slope != 0.0 and not -off * REACHED < end < on * REACHED:
-                    crossings = math.floor(end / theta + TOLERANCE)
-                for k in range(1, crossings + 1):
-                    offset = now + math.floor((k * theta - d) / slope + 0.5)
-                    t = start_us + min(max(offset, now), until)
-                    buffer, count = _send(buffer, count, i, width, t, theta > 0, last, refractory_us)
-                d = end - crossings * theta
-            now = until
-            if not noisy:
-                break
-            before = count
-            buffer, count = _send(buffer, count, i, width, start_us + until, noise_on[pointer], last, refractory_us)
-            if count > before:
-                d = 0.0
+    for tile in range(first, stop, TILE):
+        tile_stop = min(tile + TILE, stop)
+        glide(
+            level[tile:tile_stop], target[tile:tile_stop], difference[tile:tile_stop], threshold_on, threshold_off,
+            spread_on[tile:tile_stop], spread_off[tile:tile_stop], leak_per_us, leak_pace[tile:tile_stop],
+            interval_us, piece_us, moved, busy,
+        )  # fmt: skip
+        for n in range(pointer, np.searchsorted(noise_pixel, tile_stop)):
+            busy[noise_pixel[n] - tile] = True
+        for i in range(tile, tile_stop):
+            if not busy[i - tile]:
+                continue
+            rise = (target[i] - level[i]) / interval_us
+            on, off = threshold_on + spread_on[i], threshold_off + spread_off[i]
+            leak = leak_per_us * on
+            d = difference[i]
+            now = 0
+            while True:
+                noisy = pointer < noise_pixel.shape[0] and noise_pixel[pointer] == i
+                until = noise_offset[pointer] if noisy else piece_us
+                earliest = max(now, 1)  # the piece before has had its end
                 if leak_jitter > 0.0:
-                    leak_pace[i] = draw_pace(leak_state, i, leak_jitter)
-            pointer += 1
-        moved[i] = d
+                    at = float(now)
+                    while True:
+                        slope = rise + leak * leak_pace[i]
+                        end = d + slope * (until - at)
+                        if slope == 0.0 or -off * REACHED < end < on * REACHED:
+                            break
+                        theta = on if end > 0 else -off
+                        at = min(max(at + (theta - d) / slope, at), float(until))
+                        d = 0.0
+                        leak_pace[i] = leak_rate[i] * draw_pace(leak_state, i, leak_jitter)
+                        t = start_us + max(math.floor(at + 0.5), earliest)
+                        buffer, count = _send(buffer, count, i, width, t, theta > 0, last, refractory_us)
+                    d = end
+                else:
+                    slope = rise
+                    if leak_per_us > 0.0:
+                        slope += leak * leak_pace[i]
+                    end = d + slope * (until - now)
+                    theta = on if end > 0 else -off
+                    crossings = 0
+                    if slope != 0.0 and not -off * REACHED < end < on * REACHED:
+                        crossings = math.floor(end / theta + TOLERANCE)
+                    for k in range(1, crossings + 1):
+                        offset = now + math.floor((k * theta - d) / slope + 0.5)
+                        t = start_us + min(max(offset, earliest), until)
+                        buffer, count = _send(buffer, count, i, width, t, theta > 0, last, refractory_us)
+                    d = end - crossings * theta
+                now = until
+                if not noisy:
+                    break
+                before = count
+                buffer, count = _send(buffer, count, i, width, start_us + until, noise_on[pointer], last, refractory_us)
+                if count > before:
+                    d = 0.0
+                    if leak_jitter > 0.0:
+                        leak_pace[i] = leak_rate[i] * draw_pace(leak_state, i, leak_jitter)
+                pointer += 1
+            moved[i - tile] = d
+        difference[tile:tile_stop] = moved[: tile_stop - tile]
     return buffer, count
 
 

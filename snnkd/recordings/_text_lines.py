@@ -7,6 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 NUMBER = re.compile(rb"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+GEOMETRY = re.compile(rb"%\s*geometry\s*:\s*(\d+)\s*[,x ]\s*(\d+)\s*")
+"""The sensor's size as Prophesee's tools write it above their CSV."""
+
 BOM = b"\xef\xbb\xbf"
 
 

@@ -44,13 +44,20 @@ class Activity:
         return self._counts[: self._used]
 
 
-def chart(counts: ArrayLike, columns: int = 60) -> str:
-    """Draw counts ``(B,)`` as one line of blocks: the tallest for the busiest stretch, a space for silence."""
+def chart(counts: ArrayLike, columns: int = 60, last: float = 1.0) -> str:
+    """Draw counts ``(B,)`` as one line of blocks: the tallest for the busiest stretch, a space for silence.
+
+    Of the last bin only a part may be over: ``last``, above 0. With less than half it is joined to the one before.
+    """
     counts = np.asarray(counts)
+    widths = np.ones(len(counts))
+    widths[-1:] = min(last, 1.0)
+    if last < 0.5 and len(counts) > 1:
+        counts, widths = np.append(counts[:-2], counts[-2:].sum()), np.append(widths[:-2], widths[-2:].sum())
     columns = min(columns, len(counts))
     if not counts.any():
         return " " * columns
     edges = np.arange(columns + 1) * len(counts) // columns
-    rates = np.add.reduceat(counts, edges[:-1]) / np.diff(edges)
+    rates = np.add.reduceat(counts, edges[:-1]) / np.add.reduceat(widths, edges[:-1])
     heights = np.ceil(rates / rates.max() * len(BLOCKS)).astype(int)
     return "".join(" " if h == 0 else BLOCKS[h - 1] for h in heights)

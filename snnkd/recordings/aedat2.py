@@ -36,6 +36,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snnkd.events.array import Events
+from snnkd.recordings._file_parts import read_array
 from snnkd.recordings.recording import CHUNK, Recording
 from snnkd.recordings.registry import register_format
 
@@ -80,9 +81,7 @@ class Aedat2Recording(Recording):
         self._count, rest = divmod(self.path.stat().st_size - self._start, RECORD.itemsize)
         self.camera = camera or self._named_camera() or self._guess_camera()
         self.metadata |= {"camera": self.camera, **self._survey[1]}
-        if rest:
-            one = "the last byte is a cut record and was left out"
-            self._warn(one if rest == 1 else f"the last {rest} bytes are a cut record and were left out")
+        self._warn_of_rest(rest, "a cut record")
 
     @property
     def sensor_size(self) -> tuple[int, int]:
@@ -146,13 +145,14 @@ class Aedat2Recording(Recording):
         return camera
 
     def _records(self, begin: int) -> NDArray[np.void]:
-        """Map a chunk of records alone, so that those read before do not stay in memory."""
-        count = min(CHUNK, self._count - begin)
-        return np.memmap(self.path, RECORD, mode="r", offset=self._byte(begin), shape=(count,))
+        """The chunk of records that begins with number ``begin``."""
+        return read_array(self, self.path, RECORD, self._byte(begin), min(CHUNK, self._count - begin))
 
-    def _split(self, begin: int) -> tuple[NDArray[np.uint32], NDArray[np.bool_], dict[str, int]]:
+    def _split(
+        self, records: NDArray[np.void], begin: int
+    ) -> tuple[NDArray[np.uint32], NDArray[np.bool_], dict[str, int]]:
         """The addresses of a chunk of records, which of them are pixels, and how many are what else."""
-        address = self._records(begin)["address"].astype(np.uint32)
+        address = records["address"].astype(np.uint32)
         if self.camera == "DVS128":
             pixel = (address & 0x8000_8000) == 0
             wrong = pixel & (address > 0x7FFF)
@@ -183,9 +183,10 @@ class Aedat2Recording(Recording):
         words: dict[str, int] = {}
         clock = Clock()
         for begin in range(0, self._count, CHUNK):
-            _, pixel, others = self._split(begin)
+            records = self._records(begin)
+            _, pixel, others = self._split(records, begin)
             words = {name: words.get(name, 0) + n for name, n in others.items()}
-            times = clock.unwrap(self._records(begin)["t"][pixel])
+            times = clock.unwrap(records["t"][pixel])
             if len(times):
                 first = first if count else int(times[0])
                 count, last = count + len(times), int(times[-1])
@@ -200,13 +201,14 @@ class Aedat2Recording(Recording):
         index = 0
         clock = Clock()
         for begin in range(0, self._count, CHUNK):
-            address, pixel, _ = self._split(begin)
+            records = self._records(begin)
+            address, pixel, _ = self._split(records, begin)
             address = address[pixel]
             if self.camera == "DVS128":
                 x, y, p = address >> 1 & 0x7F, address >> 8 & 0x7F, ~address & 1
             else:
                 x, y, p = address >> 12 & 0x3FF, address >> 22 & 0x1FF, address >> 11 & 1
-            t = clock.unwrap(self._records(begin)["t"][pixel])
+            t = clock.unwrap(records["t"][pixel])
             columns = (width - 1 - x.astype(np.int64), height - 1 - y.astype(np.int64), t, p.astype(np.int64))
             yield self._pack(*columns, index)
             index += len(t)
@@ -217,7 +219,7 @@ class Aedat2Recording(Recording):
     def _place(self, index: int) -> str:
         left = index
         for begin in range(0, self._count, CHUNK):
-            pixels = np.flatnonzero(self._split(begin)[1])
+            pixels = np.flatnonzero(self._split(self._records(begin), begin)[1])
             if left < len(pixels):
                 return f"event {index} (byte {self._byte(begin + int(pixels[left]))})"
             left -= len(pixels)

@@ -20,15 +20,16 @@ metadata                   string                a JSON object
 =========================  ====================  ==============================================
 
 Only ``sensor_size``, ``frames`` with ``frame_timestamps_us`` and ``metadata`` are known besides the events, and all
-may be absent. Nothing is unpickled: arrays of objects are refused. An NPY file is mapped into memory; how an NPZ file
-is read is in :mod:`snnkd.recordings.npz`.
+may be absent. Nothing is unpickled: arrays of objects are refused. An NPY file is read a chunk at a time; how an NPZ
+file is read is in :mod:`snnkd.recordings.npz`.
 """
 
 import json
 import os
-import uuid
 import zipfile
 from collections.abc import Iterator, Mapping
+from functools import cached_property
+from math import prod
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,9 @@ from numpy.typing import NDArray
 
 from snnkd.events.array import Events
 from snnkd.recordings._columns import SAMPLE, Columns
+from snnkd.recordings._file_parts import read_array
 from snnkd.recordings._npy import MAGIC, ArrayRecording, read_header
+from snnkd.recordings._output import NPZ, growing, refuse_existing, told
 from snnkd.recordings.hdf5 import EVENT_TYPES, FORMAT, VERSION, _check_events, _plain
 from snnkd.recordings.recording import CHUNK, Frames
 from snnkd.recordings.registry import register_format
@@ -49,14 +52,7 @@ class NpyRecording(ArrayRecording):
 
     format = "NPY"
 
-    def __init__(
-        self,
-        path: str | PathLike[str],
-        *,
-        unit: str | None = None,
-        sensor_size: tuple[int, int] | None = None,
-    ) -> None:
-        super().__init__(path, sensor_size, unit)
+    def _settle(self) -> None:
         with self.path.open("rb") as file:
             try:
                 self._header = header = read_header(file)
@@ -74,17 +70,29 @@ class NpyRecording(ArrayRecording):
         self._row = row
         self._settle_table(header, self._rows(0, SAMPLE))
 
+    @cached_property
+    def _extent(self) -> tuple[int, int, int]:
+        if "_survey" in self.__dict__ or not self._count:
+            return super()._extent
+        first, last = (int(self._times(self._table(self._rows(i, i + 1))["t"], i)[0]) for i in (0, self._count - 1))
+        return self._count, first, last
+
     def _rows(self, begin: int, end: int) -> NDArray[Any]:
-        """Map some rows alone, so that those read before do not stay in memory."""
+        """Read some rows; of an array in Fortran's order, where columns lie behind each other, from each column."""
         header = self._header
-        end = min(end, self._count)
-        if begin >= end:
+        count = min(end, self._count) - begin
+        if count <= 0:
             return np.empty((0, *header.shape[1:]), header.dtype)
         if header.fortran and len(header.shape) > 1:
-            whole: NDArray[Any] = np.memmap(self.path, header.dtype, "r", header.size, header.shape, "F")
-            return whole[begin:end]
-        shape = (end - begin, *header.shape[1:])
-        return np.memmap(self.path, header.dtype, "r", header.size + begin * self._row, shape)
+            rows, size = header.shape[0], header.dtype.itemsize
+            columns = (
+                read_array(self, self.path, header.dtype, header.size + (i * rows + begin) * size, count)
+                for i in range(prod(header.shape[1:]))
+            )
+            return np.stack(list(columns), axis=-1).reshape(count, *header.shape[1:], order="F")
+        elements = count * prod(header.shape[1:])
+        part = read_array(self, self.path, header.dtype, header.size + begin * self._row, elements)
+        return part.reshape(count, *header.shape[1:])
 
     def _read_columns(self) -> Iterator[Columns]:
         seen = 1
@@ -105,17 +113,12 @@ def write_npz(
     sensor_size: tuple[int, int],
     frames: Frames | None = None,
     metadata: Mapping[str, Any] | None = None,
+    *,
+    overwrite: bool = False,
 ) -> None:
     """Write a recording that ``numpy.load`` reads too; the members are in this module's docstring.
 
-    Args:
-        path: the file; what is there before is replaced once the new one is whole.
-        events: (N,) with ``EVENT_DTYPE``, time never decreasing, inside the sensor.
-        sensor_size: (W, H).
-        frames: intensity frames, any size.
-        metadata: what JSON can hold; NumPy numbers and arrays become numbers and lists, tuples become lists.
-
-    Raises ``ValueError`` or ``TypeError`` for what does not fit, ``OSError`` when the file cannot be written.
+    Arguments and errors are those of :func:`~snnkd.recordings.write_hdf5`; the file's name ends in ``.npz``.
     """
     width, height = (int(n) for n in sensor_size)
     _check_events(events, width, height)
@@ -128,15 +131,19 @@ def write_npz(
         "metadata": np.array(text),
     }
     if frames is not None:
+        if not isinstance(frames, Frames):
+            raise TypeError(f"frames must be Frames(images, timestamps_us), got {type(frames).__name__}")
         members |= {"frames": frames.images, "frame_timestamps_us": frames.timestamps_us}
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+    target = Path(path)
+    refuse_existing(target, overwrite, NPZ)
+    temporary, place = growing(target)
     try:
-        with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
-            for name, values in members.items():
-                with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
-                    np.lib.format.write_array(member, np.asarray(values, order="C"), allow_pickle=False)
-        os.replace(temporary, path)
+        with told(target):
+            with zipfile.ZipFile(temporary, "x", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+                for name, values in members.items():
+                    with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                        np.lib.format.write_array(member, np.asarray(values, order="C"), allow_pickle=False)
+            os.replace(temporary, place)
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -26,11 +26,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snnkd.events.array import Events
-from snnkd.recordings.recording import CHUNK, Frames, Recording
+from snnkd.recordings._file_parts import read_array, read_blocks
+from snnkd.recordings._image_file import read_grey
+from snnkd.recordings.recording import Frames, Recording
 from snnkd.recordings.registry import register_format
 
 SENSOR_SIZE = (346, 260)
 RECORD = np.dtype([("p", "u1"), ("y", "<u2"), ("x", "<u2"), ("t", "<u4")])
+AT_ONCE = 1 << 15
+"""Records that are read at once: with their events they stay in a core's cache."""
+
 FRAME_NAME = re.compile(r"(\d+)_(-?\d+)_(-?\d+)_(.+)_(\d+)\.png", re.IGNORECASE)
 
 
@@ -46,28 +51,26 @@ class EvbeyeRecording(Recording):
         self._count, rest = divmod(self._file.stat().st_size, RECORD.itemsize)
         if not self._count:
             raise self._error(f"holds no whole record of {RECORD.itemsize} bytes")
-        self._decode(0, min(self._count, 1000))  # a file of something else is told at once
-        if rest:
-            one = "the last byte is a cut record and was left out"
-            self._warn(one if rest == 1 else f"the last {rest} bytes are a cut record and were left out")
+        self._decode(0, self._records(0, min(self._count, 1000)))  # a file of something else is told at once
+        self._warn_of_rest(rest, "a cut record")
         self._images = self._list_frames()
         if self._images:
             self.metadata["stimulus"] = [stimulus for _, _, stimulus, _ in self._images]
 
-    @cached_property
-    def _records(self) -> NDArray[np.void]:
-        return np.memmap(self._file, RECORD, mode="r", shape=(self._count,))
+    def _records(self, begin: int, count: int) -> NDArray[np.void]:
+        return read_array(self, self._file, RECORD, begin * RECORD.itemsize, count)
 
     @cached_property
     def _extent(self) -> tuple[int, int, int]:
-        return self._count, int(self._records["t"][0]), int(self._records["t"][-1])
+        first, last = (int(self._records(i, 1)["t"][0]) for i in (0, self._count - 1))
+        return self._count, first, last
 
     def _read_chunks(self) -> Iterator[Events]:
-        for index in range(0, self._count, CHUNK):
-            yield self._decode(index, min(index + CHUNK, self._count))
+        size = RECORD.itemsize
+        for begin, block in read_blocks(self, self._file, 0, self._count * size, AT_ONCE * size):
+            yield self._decode(begin // size, block.view(RECORD))
 
-    def _decode(self, begin: int, end: int) -> Events:
-        records = self._records[begin:end]
+    def _decode(self, begin: int, records: NDArray[np.void]) -> Events:
         polarity = records["p"]
         if polarity.max() > 1:
             i = int((polarity > 1).argmax())
@@ -94,25 +97,26 @@ class EvbeyeRecording(Recording):
             self._warn(f"{others} images in frames/ without a time in their name were left out")
         return sorted(found)
 
-    def _read_frames(self) -> Frames | None:
-        import cv2
+    @cached_property
+    def frame_times_us(self) -> NDArray[np.int64]:
+        """Times of the frames (M,) in µs, as their names have them."""
+        return np.array([time for time, _, _, _ in self._images], np.int64)
 
-        if not self._images:
-            return None
+    def iter_frames(self) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+        """Yield each frame as its time in µs and its image (H, W), reading one at a time."""
         width, height = SENSOR_SIZE
-        images = np.empty((len(self._images), height, width), np.uint8)
-        for i, (_, _, _, path) in enumerate(self._images):
+        for time, _, _, path in self._images:
             try:
-                image = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
-            except cv2.error:  # what calls itself larger than OpenCV takes
-                image = None
-            if image is None:
-                raise self._error(f"frame {path.name} is damaged: OpenCV cannot read it")
+                image = read_grey(path)
+            except ValueError as error:
+                raise self._error(f"frame {path.name} {error}") from error
             if image.shape != (height, width):
                 size = f"{image.shape[1]}×{image.shape[0]}"
                 raise self._error(f"frame {path.name} is {size}, expected {width}×{height}")
-            images[i] = image
-        return Frames(images, np.array([time for time, _, _, _ in self._images], np.int64))
+            yield time, image
+
+    def _read_frames(self) -> Frames | None:
+        return self._stacked(SENSOR_SIZE[::-1]) if self._images else None
 
 
 register_format(

@@ -20,14 +20,16 @@ damage. The file is of version 1.10, which checksums its own structure.
 
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from functools import cached_property
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from snnkd.events.array import EVENT_DTYPE, Events
+from snnkd.recordings._hdf5_checks import check_data, check_frames, opened, read_images, read_times
 from snnkd.recordings.recording import CHUNK, Frames, Recording
 from snnkd.recordings.registry import register_format
 
@@ -35,6 +37,7 @@ SIGNATURE = b"\x89HDF\r\n\x1a\n"
 FORMAT = "snnkd-recording"
 VERSION = 1
 EVENT_TYPES = {"t": "i8", "x": "i2", "y": "i2", "p": "u1"}
+FRAMES = ("frames/images", "frames/timestamps_us")
 LARGEST = int(np.iinfo(EVENT_DTYPE["x"]).max)
 FILTERS: dict[str, Any] = {"compression": "gzip", "compression_opts": 1, "shuffle": True}
 
@@ -46,19 +49,18 @@ class Hdf5Recording(Recording):
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
-        with self._opened() as file:
+        with opened(self) as file:
             self._check_attributes(file)
-            columns = [self._dataset(file, f"events/{name}", 1) for name in EVENT_TYPES]
+            columns = [self._column(file, f"events/{name}", kind) for name, kind in EVENT_TYPES.items()]
             lengths = {name: len(column) for name, column in zip(EVENT_TYPES, columns, strict=True)}
             if len(set(lengths.values())) > 1:
                 raise self._error(f"the columns of events differ in length: {lengths}")
             self._count = lengths["t"]
-            self._has_frames = "frames" in file
-            if self._has_frames:
-                images = self._dataset(file, "frames/images", 3)
-                times = self._dataset(file, "frames/timestamps_us", 1)
-                if len(images) != len(times):
-                    raise self._error(f"there are {len(images)} frames and {len(times)} timestamps")
+            # A chunk of the file is decompressed whole for each part of it that is asked for.
+            self._step = max(CHUNK, *(column.chunks[0] if column.chunks else 1 for column in columns))
+            self._has_frames = check_frames(self, file, *FRAMES)
+            if "frames" in file and not self._has_frames:
+                raise self._error(f"one of the data sets {' and '.join(FRAMES)} is missing")
             self.metadata = self._read_metadata(file)
 
     @property
@@ -66,30 +68,40 @@ class Hdf5Recording(Recording):
         """Size of the sensor, (W, H)."""
         return self._sensor_size
 
-    def _read_chunks(self) -> Iterator[Events]:
-        for begin in range(0, self._count, CHUNK):
-            with self._opened() as file:
-                part = {name: file["events"][name][begin : begin + CHUNK] for name in EVENT_TYPES}
-            yield self._pack(part["x"], part["y"], part["t"], part["p"] > 0, begin)
+    @cached_property
+    def frame_times_us(self) -> NDArray[np.int64]:
+        """Times of the frames (M,) in µs."""
+        return read_times(self, FRAMES[1]) if self._has_frames else np.empty(0, np.int64)
+
+    def iter_frames(self) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+        """Yield each frame as its time in µs and its image (H, W), reading a few at a time."""
+        if self._has_frames:
+            yield from zip(self.frame_times_us.tolist(), read_images(self, FRAMES[0]), strict=True)
 
     def _read_frames(self) -> Frames | None:
         if not self._has_frames:
             return None
-        with self._opened() as file:
-            images, times = file["frames/images"][()], file["frames/timestamps_us"][()]
-        return Frames(images, times.astype(np.int64, copy=False))
+        with opened(self) as file:
+            return Frames(file[FRAMES[0]][()], self.frame_times_us)
 
-    @contextmanager
-    def _opened(self) -> Iterator[Any]:
-        """The open file; what HDF5 finds wrong with it becomes a RecordingError."""
-        import h5py
+    @cached_property
+    def _extent(self) -> tuple[int, int, int]:
+        if not self._count:
+            return 0, 0, 0
+        with opened(self) as file:
+            times = file["events/t"]
+            return self._count, int(times[0]), int(times[-1])
 
-        try:
-            with h5py.File(self.path, "r") as file:
-                yield file
-        except (OSError, KeyError, ValueError, RuntimeError, TypeError, MemoryError) as error:
-            reason = " ".join(str(error).split())
-            raise self._error(f"the HDF5 file is cut or damaged: {reason}") from error
+    def _read_chunks(self) -> Iterator[Events]:
+        for begin in range(0, self._count, self._step):
+            with opened(self) as file:
+                part = {name: file["events"][name][begin : begin + self._step] for name in EVENT_TYPES}
+            if part["p"].max() > 1:
+                i = int((part["p"] > 1).argmax())
+                raise self._error(f"event {begin + i} has polarity {part['p'][i]}, expected 0 or 1")
+            for at in range(0, len(part["t"]), CHUNK):
+                x, y, t, p = (part[name][at : at + CHUNK] for name in "xytp")
+                yield self._pack(x, y, t, p, begin + at)
 
     def _check_attributes(self, file: Any) -> None:
         if file.attrs.get("format") not in (FORMAT, FORMAT.encode()):
@@ -101,14 +113,15 @@ class Hdf5Recording(Recording):
             raise self._error(f"its attribute sensor_size is not two integers in 1..{LARGEST}, width and height")
         self._sensor_size = (int(size[0]), int(size[1]))
 
-    def _dataset(self, file: Any, name: str, dimensions: int) -> Any:
+    def _column(self, file: Any, name: str, kind: str) -> Any:
         import h5py
 
         dataset = file.get(name)
         if not isinstance(dataset, h5py.Dataset):
             raise self._error(f"the data set {name} is missing")
-        if dataset.ndim != dimensions or dataset.dtype.kind not in "iub":
+        if dataset.shape is None or dataset.ndim != 1 or dataset.dtype.newbyteorder("=") != np.dtype(kind):
             raise self._error(f"the data set {name} is {dataset.dtype} {dataset.shape}, not as the layout has it")
+        check_data(self, file, dataset, name)
         return dataset
 
     def _read_metadata(self, file: Any) -> dict[str, Any]:
@@ -119,6 +132,7 @@ class Hdf5Recording(Recording):
         text = file["metadata"]
         if not isinstance(text, h5py.Dataset) or text.shape != () or not h5py.check_string_dtype(text.dtype):
             raise self._error("its metadata is not a string")
+        check_data(self, file, text, "metadata")
         metadata = json.loads(text.asstr()[()])
         if not isinstance(metadata, dict):
             raise self._error("its metadata is not a JSON object")
@@ -131,21 +145,25 @@ def write_hdf5(
     sensor_size: tuple[int, int],
     frames: Frames | None = None,
     metadata: Mapping[str, Any] | None = None,
+    *,
+    overwrite: bool = False,
 ) -> None:
     """Write a recording; the layout is in this module's docstring.
 
     Args:
-        path: the file; what is there before is replaced once the new one is whole.
+        path: the file, which ends in ``.h5`` or ``.hdf5``.
         events: (N,) with ``EVENT_DTYPE``, time never decreasing, inside the sensor.
         sensor_size: (W, H).
         frames: intensity frames, any size.
         metadata: what JSON can hold; NumPy numbers and arrays become numbers and lists, tuples become lists.
+        overwrite: replace a file that is there, once the new one is whole.
 
-    Raises ``ValueError`` or ``TypeError`` for what does not fit, ``OSError`` when the file cannot be written.
+    Raises :class:`RecordingError` for a name of another kind and a file that is there, ``ValueError`` or ``TypeError``
+    for what does not fit, ``OSError`` when the file cannot be written.
     """
     from snnkd.recordings.hdf5_writer import Hdf5Writer
 
-    with Hdf5Writer(path, sensor_size, metadata) as writer:
+    with Hdf5Writer(path, sensor_size, metadata, overwrite=overwrite) as writer:
         writer.append(events)
         if frames is not None:
             writer.append_frames(frames)

@@ -4,7 +4,8 @@
 layout       what the file holds
 ===========  ===================================================================================================
 3ET          ``events``: a compound data set (N,) with t, x, y, p (names as in :mod:`snnkd.recordings._columns`)
-v2e          ``events``: numbers (N, 4), in the order ``t x y p``
+v2e          ``events``: numbers (N, 4), in the order ``t x y p``; where v2e kept its frames, ``frame`` (M, H, W) and
+             ``frame_ts`` (M,) in µs, and ``frame_idx``, each frame's event, which is not needed
 DSEC         ``events/x``, ``y``, ``t``, ``p``, each (N,); ``t_offset``, a number that is added to ``t``; its index
              ``ms_to_idx`` is not needed
 Prophesee    ``CD/events``: a compound data set (N,) with x, y, p, t, ``geometry`` as an attribute of the file
@@ -14,32 +15,26 @@ DSEC's data are compressed with Blosc, which the package ``hdf5plugin`` knows (s
 is needed). Prophesee's own compression, ECF, is in no package that can be installed, so such files are refused.
 
 None but Prophesee's says how large the sensor was; that and the unit of time are settled as
-:mod:`snnkd.recordings._columns` says. Data that were never written read as zeros in HDF5: a data set with less in the
-file than it promises is refused.
+:mod:`snnkd.recordings._columns` says. What cannot be read without inventing data is refused
+(:mod:`snnkd.recordings._hdf5_checks`); data sets that are not in the table are left out with a warning.
 """
 
-import importlib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
-from math import ceil, prod
-from os import PathLike
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from snnkd.errors import RecordingError
 from snnkd.recordings._column_names import column_order, roles_of
 from snnkd.recordings._columns import SAMPLE, ColumnRecording, Columns
+from snnkd.recordings._hdf5_checks import check_data, check_frames, opened, read_images, read_times
 from snnkd.recordings.hdf5 import SIGNATURE, _is_ours
-from snnkd.recordings.recording import CHUNK
+from snnkd.recordings.recording import CHUNK, Frames
 from snnkd.recordings.registry import register_format
 
-ECF = 0x8ECF
-"""Number of Prophesee's filter, from its documentation."""
-
-LARGEST_CHUNK = 1 << 28
-"""Bytes of a chunk that are taken; HDF5 holds one in memory, and its own default is 1 MiB."""
+FRAMES = ("frame", "frame_ts")
+"""Where v2e keeps frames and their times."""
 
 
 class Hdf5LayoutRecording(ColumnRecording):
@@ -47,15 +42,8 @@ class Hdf5LayoutRecording(ColumnRecording):
 
     format = "HDF5"
 
-    def __init__(
-        self,
-        path: str | PathLike[str],
-        *,
-        unit: str | None = None,
-        sensor_size: tuple[int, int] | None = None,
-    ) -> None:
-        super().__init__(path, sensor_size, unit)
-        with self._opened() as file:
+    def _settle(self) -> None:
+        with opened(self) as file:
             self.metadata["layout"] = layout = self._layout(file)
             self.format = f"HDF5 ({layout})"  # type: ignore[misc]  # what a user knows it as
             names = {"DSEC": [f"events/{name}" for name in "txyp"], "Prophesee": ["CD/events"]}.get(layout, ["events"])
@@ -68,11 +56,22 @@ class Hdf5LayoutRecording(ColumnRecording):
             # A chunk of the file is decompressed whole for each part of it that is asked for.
             self._step = max(CHUNK, *(dataset.chunks[0] if dataset.chunks else 1 for dataset in datasets))
             self._offset = self._read_offset(file)
+            self._has_frames = layout == "v2e" and check_frames(self, file, *FRAMES)
+            self._tell_others(file, layout)
             if layout == "Prophesee" and self._said_size is None:
                 self._said_size = self._geometry(file)
             rows = [dataset[:SAMPLE] for dataset in datasets]
             named = self._settle_columns(names, rows)
             self._settle_numbers(named, self._columns(rows)["t"])
+
+    def _tell_others(self, file: Any, layout: str) -> None:
+        known = {name.partition("/")[0] for name in self._names} | {"DSEC": {"ms_to_idx", "t_offset"}}.get(
+            layout, set()
+        )
+        if self._has_frames:
+            known |= {*FRAMES, "frame_idx"}
+        if others := sorted(set(file) - known):
+            self._warn(f"what is no event was left out: {', '.join(name[:40] for name in others[:10])}")
 
     def _layout(self, file: Any) -> str:
         import h5py
@@ -102,46 +101,8 @@ class Hdf5LayoutRecording(ColumnRecording):
             raise self._error(f"the data set {name} is {dataset.dtype} {dataset.shape}, not as the layout has it")
         if not set(kinds) <= set("iufb"):
             raise self._error(f"the data set {name} holds {dataset.dtype}, expected numbers")
-        self._check_filters(dataset, name)
-        self._check_extent(dataset, name)
+        check_data(self, file, dataset, name)
         return dataset
-
-    def _check_filters(self, dataset: Any, name: str) -> None:
-        import h5py
-
-        properties = dataset.id.get_create_plist()
-        if properties.get_layout() == h5py.h5d.VIRTUAL or properties.get_external_count():
-            raise self._error(f"the data set {name} lies in other files; copy it into one")
-        for i in range(properties.get_nfilters()):
-            number, _, _, label = properties.get_filter(i)
-            if number == ECF:
-                raise self._error(
-                    f"{name} is compressed with Prophesee's ECF, which no package that can be installed reads; "
-                    "convert the file to RAW or DAT with Prophesee's own tools"
-                )
-            if not h5py.h5z.filter_avail(number):
-                with suppress(ImportError):
-                    importlib.import_module("hdf5plugin")  # which makes its filters known
-            if not h5py.h5z.filter_avail(number):
-                known_as = label.decode("ascii", "replace")[:40]
-                raise self._error(
-                    f"{name} is compressed with the filter {number} ({known_as}), which is not installed; "
-                    "try: pip install hdf5plugin"
-                )
-
-    def _check_extent(self, dataset: Any, name: str) -> None:
-        """Refuse what would be read as zeros, or would not fit into memory."""
-        if not dataset.size:
-            return
-        if dataset.chunks is None:
-            if dataset.id.get_storage_size() < dataset.size * dataset.dtype.itemsize:
-                raise self._error(f"the data set {name} promises {dataset.shape} and holds less")
-            return
-        if prod(dataset.chunks) * dataset.dtype.itemsize > LARGEST_CHUNK:
-            raise self._error(f"the data set {name} has chunks {dataset.chunks}, over {LARGEST_CHUNK} bytes each")
-        promised = prod(ceil(n / chunk) for n, chunk in zip(dataset.shape, dataset.chunks, strict=True))
-        if promised > self.path.stat().st_size or dataset.id.get_num_chunks() < promised:
-            raise self._error(f"the data set {name} promises {dataset.shape}, but some of it was never written")
 
     def _read_offset(self, file: Any) -> int:
         offset = file.get("t_offset")
@@ -188,28 +149,30 @@ class Hdf5LayoutRecording(ColumnRecording):
             return {role: rows[0][:, i] for i, role in enumerate(self._order)}
         return {role: rows[0][field] for role, field in zip("txyp", self._order, strict=True)}
 
+    @cached_property
+    def frame_times_us(self) -> NDArray[np.int64]:
+        """Times of the frames (M,) in µs."""
+        return read_times(self, FRAMES[1]) if self._has_frames else np.empty(0, np.int64)
+
+    def iter_frames(self) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+        """Yield each frame as its time in µs and its image (H, W), reading a few at a time."""
+        if self._has_frames:
+            yield from zip(self.frame_times_us.tolist(), read_images(self, FRAMES[0]), strict=True)
+
+    def _read_frames(self) -> Frames | None:
+        if not self._has_frames:
+            return None
+        with opened(self) as file:
+            return Frames(file[FRAMES[0]][()], self.frame_times_us)
+
     def _read_columns(self) -> Iterator[Columns]:
         seen = 1
         for begin in range(0, self._count, self._step):
-            with self._opened() as file:
+            with opened(self) as file:
                 rows = [file[name][begin : begin + self._step] for name in self._names]
             x, y, t, p = self._convert(self._columns(rows), begin)
             seen = self._check_polarity(p, seen, begin)
             yield x, y, t + self._offset, p
-
-    @contextmanager
-    def _opened(self) -> Iterator[Any]:
-        """The open file; what HDF5 finds wrong with it becomes a RecordingError."""
-        import h5py
-
-        try:
-            with h5py.File(self.path, "r") as file:
-                yield file
-        except RecordingError:
-            raise
-        except (OSError, LookupError, ValueError, RuntimeError, TypeError, MemoryError, AttributeError) as error:
-            reason = " ".join(str(error).split())
-            raise self._error(f"the HDF5 file is cut or damaged: {reason}") from error
 
 
 register_format(

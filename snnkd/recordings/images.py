@@ -4,16 +4,19 @@ Its PNG, JPEG, TIFF and BMP images count, sorted as people do (``2`` before ``10
 
 1. from the frame rate that the caller states;
 2. from ``timestamps.txt`` in the folder, one time a line, whole µs or seconds with decimals;
-3. from their names, where each ends with a number after ``_`` or is one, and the numbers make sense as µs (from 10^17
-   on as ns): 500 µs to 10 s from one frame to the next. Smaller steps are numbers of frames, not times;
+3. from their names, where each ends with a number after ``_`` or is one, and the numbers make sense as times: 500 µs
+   to 10 s from one frame to the next. With 3 to 9 decimals they are seconds (``1605537493.700000.png``); whole ones
+   are µs, from 10^17 on ns. Smaller steps are numbers of frames, not times. Below 10^7 they may be numbers of frames
+   of which only some were kept (``001000.png``, ``002000.png``): a warning tells that they were taken for times;
 4. from 30 frames a second, with a warning. Frames that are absent from a numbered series are named, and leave a gap.
 
-Colour becomes grey by OpenCV's weights, 16 bits their upper 8. ``iter_frames`` reads one frame at a time; ``frames``
+Grey levels are as :mod:`snnkd.recordings._image_file` has them. ``iter_frames`` reads one frame at a time; ``frames``
 holds all.
 """
 
 import re
 from collections.abc import Iterator
+from decimal import Decimal
 from functools import cached_property
 from itertools import pairwise
 from os import PathLike
@@ -24,6 +27,7 @@ from numpy.typing import NDArray
 
 from snnkd.events.array import Events
 from snnkd.recordings._column_names import LATEST, infer_unit
+from snnkd.recordings._image_file import read_grey
 from snnkd.recordings.recording import Frames, Recording
 from snnkd.recordings.registry import register_format
 
@@ -35,8 +39,10 @@ DEFAULT_RATE = 30.0
 SHORTEST_US, LONGEST_US = 500, 10_000_000
 """Steps between numbers in names that are taken for times."""
 
-ENDS = {b"\xff\xd8": b"\xff\xd9", b"\x89P": b"IEND"}
-"""What an image ends with that begins so; OpenCV fills up a cut one."""
+SURE = 10**7
+"""Numbers in names from here on are no numbers of frames."""
+
+FPS_REMEDY = "fps=30 in Python, --fps 30 on the command line"
 
 Frame = tuple[int, NDArray[np.uint8]]
 
@@ -44,14 +50,14 @@ Frame = tuple[int, NDArray[np.uint8]]
 class FrameRecording(Recording):
     """A recording without events; a subclass gives ``iter_frames``.
 
-    ``frame_rate`` in frames a second, where the caller knows better; ``ValueError`` for a rate that is none.
+    ``fps`` in frames a second, where the caller knows better; ``ValueError`` for a rate that is none.
     """
 
-    def __init__(self, path: str | PathLike[str], frame_rate: float | None = None) -> None:
+    def __init__(self, path: str | PathLike[str], fps: float | None = None) -> None:
         super().__init__(path)
-        if frame_rate is not None and not 0 < frame_rate < 1e6:
-            raise ValueError(f"frame_rate must be above 0 and below 10^6 frames a second, got {frame_rate}")
-        self._said_rate = frame_rate
+        if fps is not None and not 0 < fps < 1e6:
+            raise ValueError(f"fps must be a number above 0 and below a million, got {fps!r}")
+        self._said_rate = fps
 
     @cached_property
     def _extent(self) -> tuple[int, int, int]:
@@ -74,9 +80,9 @@ class ImageFolderRecording(FrameRecording):
 
     format = "images"
 
-    def __init__(self, path: str | PathLike[str], *, frame_rate: float | None = None) -> None:
-        super().__init__(path, frame_rate)
-        self._files = sorted((p for p in self.path.iterdir() if p.suffix.lower() in SUFFIXES), key=_natural)
+    def __init__(self, path: str | PathLike[str], *, fps: float | None = None) -> None:
+        super().__init__(path, fps)
+        self._files = sorted(images_in(self.path), key=_natural)
         if not self._files:
             raise self._error(f"holds no image ({', '.join(SUFFIXES)})")
         self._times = self._settle_times()
@@ -88,6 +94,9 @@ class ImageFolderRecording(FrameRecording):
         height, width = self._read(self._files[0]).shape
         return width, height
 
+    def _size_at_hand(self) -> tuple[int, int] | None:
+        return self.__dict__.get("sensor_size")
+
     def iter_frames(self) -> Iterator[Frame]:
         """Yield each frame as its time in µs and its image (H, W), reading one at a time."""
         width, height = self.sensor_size
@@ -98,19 +107,10 @@ class ImageFolderRecording(FrameRecording):
             yield time, image
 
     def _read(self, path: Path) -> NDArray[np.uint8]:
-        import cv2
-
-        data = path.read_bytes()
-        end = ENDS.get(data[:2])
-        if end is not None and end not in data[-4096:]:
-            raise self._error(f"frame {path.name} is cut")
         try:
-            image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE) if data else None
-        except cv2.error:  # what calls itself larger than OpenCV takes
-            image = None
-        if image is None:
-            raise self._error(f"frame {path.name} is damaged: OpenCV cannot read it")
-        return np.asarray(image, np.uint8)
+            return read_grey(path)
+        except ValueError as error:
+            raise self._error(f"frame {path.name} {error}") from error
 
     def _settle_times(self) -> list[int]:
         listed = self.path / "timestamps.txt"
@@ -118,15 +118,23 @@ class ImageFolderRecording(FrameRecording):
             self.metadata["timestamps_from"] = listed.name
             return self._read_times(listed)
         numbers = [_number(path.stem) for path in self._files]
-        if self._said_rate is None and (times := _as_times(numbers)) is not None:
+        in_seconds = _seconds([path.stem for path in self._files])
+        times = in_seconds or _as_times(numbers)
+        if self._said_rate is None and times is not None:
             self.metadata["timestamps_from"] = "file names"
             order = sorted(range(len(times)), key=times.__getitem__)
             self._files = [self._files[i] for i in order]
-            return [times[i] for i in order]
+            times = [times[i] for i in order]
+            if all(number is not None and number < SURE for number in numbers) and not in_seconds:
+                self._warn(
+                    f"the numbers in the frames' names, {times[0]} to {times[-1]}, were taken for times in µs; "
+                    f"if they count frames, say how many come a second ({FPS_REMEDY})"
+                )
+            return times
         rate = self._said_rate or DEFAULT_RATE
         self.metadata |= {"timestamps_from": "frame rate", "frame_rate": rate}
         if self._said_rate is None:
-            self._warn(f"nothing tells the frames' times; {rate:g} frames a second are assumed (argument frame_rate)")
+            self._warn(f"nothing tells the frames' times; {rate:g} frames a second are assumed ({FPS_REMEDY})")
         return [round(i * 1e6 / rate) for i in self._places(numbers)]
 
     def _read_times(self, path: Path) -> list[int]:
@@ -167,15 +175,24 @@ class ImageFolderRecording(FrameRecording):
         if min(steps) < 1 or len(steps) == 1 or missing > len(known):
             return plain
         absent = sorted(set(range(known[0], known[-1])) - set(known))
-        told = ", ".join(map(str, absent[:10])) + (", ..." if missing > 10 else "")
-        self._warn(f"{missing} frames of the series are absent: number {told}")
+        self._warn(f"{missing} frames of the series are absent: {listed(absent)}")
         return [number - known[0] for number in known]
+
+
+def listed(numbers: list[int]) -> str:
+    """The first ten numbers in words."""
+    return f"number {', '.join(map(str, numbers[:10]))}{', ...' if len(numbers) > 10 else ''}"
 
 
 def _is_image_folder(path: Path) -> bool:
     if not path.is_dir() or any((path / name).exists() for name in OTHERS):
         return False
-    return any(p.suffix.lower() in SUFFIXES for p in path.iterdir())
+    return next(images_in(path), None) is not None
+
+
+def images_in(folder: Path) -> Iterator[Path]:
+    """The folder's images by their names; those that begin with a dot are notes of macOS, not images."""
+    return (p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
 
 
 def _natural(path: Path) -> list[tuple[int, str]]:
@@ -188,6 +205,13 @@ def _number(stem: str) -> int | None:
     return int(match.group(1)) if match else None
 
 
+def _seconds(stems: list[str]) -> list[int] | None:
+    """The seconds with decimals at the ends of names as µs, where all have such and they can be times of frames."""
+    found = [re.search(r"(?:^|[^0-9.])([0-9]{1,11}\.[0-9]{3,9})$", stem) for stem in stems]
+    times = [round(Decimal(match.group(1)) * 10**6) for match in found if match]
+    return times if len(times) == len(stems) and _can_be_times(times) else None
+
+
 def _as_times(numbers: list[int | None]) -> list[int] | None:
     """The numbers at the ends of names as times in µs, where they can be such."""
     known = [number for number in numbers if number is not None]
@@ -195,9 +219,12 @@ def _as_times(numbers: list[int | None]) -> list[int] | None:
         return None
     scale = 1000 if min(known) >= LATEST else 1
     times = [(number + scale // 2) // scale for number in known]
-    ordered = sorted(times)
-    steps = sorted(b - a for a, b in pairwise(ordered))
-    return times if steps[0] >= SHORTEST_US and steps[len(steps) // 2] <= LONGEST_US else None
+    return times if _can_be_times(times) else None
+
+
+def _can_be_times(times: list[int]) -> bool:
+    steps = sorted(b - a for a, b in pairwise(sorted(times)))
+    return bool(steps) and steps[0] >= SHORTEST_US and steps[len(steps) // 2] <= LONGEST_US
 
 
 register_format("images", ImageFolderRecording, recognises=lambda path, head: _is_image_folder(path))

@@ -10,7 +10,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from os import PathLike
+from functools import cached_property
 from typing import IO, Any
 
 import numpy as np
@@ -30,22 +30,18 @@ MOST = 1032
 HEADER = b"PK\x03\x04"
 """What a member of a ZIP archive begins with."""
 
+FRAME_BYTES = 1 << 22
+"""Bytes of frames that are read at once, if one is not larger."""
+
 KNOWN = ("format", "version", "sensor_size", "frames", "frame_timestamps_us", "metadata")
 
 
 class NpzRecording(ArrayRecording):
-    """Events, and frames where there are any, in an NPZ file; arguments as of :class:`NpyRecording`."""
+    """Events, and frames where there are any, in an NPZ file; arguments as of :class:`ColumnRecording`."""
 
     format = "NPZ"
 
-    def __init__(
-        self,
-        path: str | PathLike[str],
-        *,
-        unit: str | None = None,
-        sensor_size: tuple[int, int] | None = None,
-    ) -> None:
-        super().__init__(path, sensor_size, unit)
+    def _settle(self) -> None:
         with self._opened() as archive:
             self._members = self._list_members(archive)
             self._read_description(archive)
@@ -217,20 +213,36 @@ class NpzRecording(ArrayRecording):
         value = np.frombuffer(data, header.dtype, int(np.prod(header.shape))).reshape(header.shape).tolist()
         return value.decode() if isinstance(value, bytes) else value
 
-    def _read_frames(self) -> Frames | None:
+    @cached_property
+    def frame_times_us(self) -> NDArray[np.int64]:
+        """Times of the frames (M,) in µs."""
         if "frames" not in self._members:
-            return None
+            return np.empty(0, np.int64)
         with self._opened() as archive:
             times = np.array(self._value(archive, "frame_timestamps_us"))
-            header = self._members["frames"]
-            images = np.empty(header.shape, header.dtype)
-            at = 0
-            for part in self._read_rows(archive, "frames", 64):
-                images[at : at + len(part)] = part
-                at += len(part)
-        if len(times) and times.dtype.kind not in "iu":
+        if len(times) and (
+            times.dtype.kind not in "iu" or (times.dtype.kind == "u" and times.max() > np.uint64(2**62))
+        ):
             raise self._error(f"its frame_timestamps_us are {times.dtype}, expected integers in µs")
-        return Frames(images, times.astype(np.int64))
+        return self._ordered_times(times.astype(np.int64))
+
+    def iter_frames(self) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+        """Yield each frame as its time in µs and its image (H, W), reading a few at a time."""
+        if "frames" not in self._members:
+            return
+        header = self._members["frames"]
+        if header.dtype != np.uint8:
+            raise self._error(f"its frames are {header.dtype}, expected uint8")
+        step = max(1, FRAME_BYTES // max(header.data_size // max(header.shape[0], 1), 1))
+        times = iter(self.frame_times_us.tolist())
+        with self._opened() as archive:
+            for part in self._read_rows(archive, "frames", step):
+                for image in part:
+                    yield next(times), image
+
+    def _read_frames(self) -> Frames | None:
+        shape = self._members["frames"].shape if "frames" in self._members else None
+        return None if shape is None else self._stacked((shape[1], shape[2]))
 
 
 def _exactly(stream: IO[bytes], size: int) -> bytes:

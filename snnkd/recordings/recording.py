@@ -5,11 +5,8 @@ them. All the rest is built here on the chunks, so no file is ever held in memor
 for.
 """
 
-import operator
-import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
@@ -18,51 +15,14 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from snnkd.errors import RecordingError, SnnkdWarning
+from snnkd.errors import RecordingError, warn
 from snnkd.events.array import EVENT_DTYPE, Events, empty_events
+from snnkd.recordings._foreign import checked_chunks, is_foreign
+from snnkd.recordings._frames import Frames
+from snnkd.recordings._windows import MOST_SILENCE, Window, cut, whole_us
 
 CHUNK = 1 << 19
 """Events of one chunk, where the format leaves the choice: 7 MB."""
-
-MOST_SILENCE = 10_000_000
-"""Windows that may pass between two events; a jump over more is a damaged clock, and would hardly ever end."""
-
-
-@dataclass(frozen=True, eq=False)
-class Frames:
-    """Intensity frames: ``images`` (N, H, W) uint8 and ``timestamps_us`` (N,) int64, never decreasing.
-
-    Raises ``ValueError`` when the two do not fit together.
-    """
-
-    images: NDArray[np.uint8]
-    timestamps_us: NDArray[np.int64]
-
-    def __post_init__(self) -> None:
-        images, times = self.images, self.timestamps_us
-        if images.ndim != 3 or images.dtype != np.uint8:
-            raise ValueError(f"images must be uint8 (N, H, W), got {images.dtype} {images.shape}")
-        if times.shape != images.shape[:1] or times.dtype != np.int64:
-            raise ValueError(
-                f"timestamps_us must be int64 ({len(images)},) for {len(images)} images, "
-                f"got {times.dtype} {times.shape}"
-            )
-        if (times[1:] < times[:-1]).any():
-            i = int((times[1:] < times[:-1]).argmax()) + 1
-            raise ValueError(f"time runs backwards: frame {i} is at {times[i]} µs after {times[i - 1]} µs")
-
-    def __len__(self) -> int:
-        return len(self.timestamps_us)
-
-
-@dataclass(frozen=True, eq=False)
-class Window:
-    """The events of ``[start_us, end_us)`` and the window's number in its series."""
-
-    start_us: int
-    end_us: int
-    events: Events
-    index: int
 
 
 class Recording(ABC):
@@ -112,10 +72,38 @@ class Recording(ABC):
             raise self._error(f"its frames do not fit together: {error}") from error
 
     def iter_frames(self) -> Iterator[tuple[int, NDArray[np.uint8]]]:
-        """Yield each frame as its time in µs and its image (H, W); a video or a folder is not held in memory."""
+        """Yield each frame as its time in µs and its image (H, W); snnkd's own readers hold one, or a few, at a time.
+
+        A format whose frames need not be held in memory at once overrides this; here they are.
+        """
         frames = self.frames
         if frames is not None:
             yield from zip(frames.timestamps_us.tolist(), frames.images, strict=True)
+
+    @cached_property
+    def frame_times_us(self) -> NDArray[np.int64]:
+        """Times of the frames (M,) in µs, without holding their images; read through once where they have to be."""
+        held = self.__dict__.get("frames")
+        return np.array([time for time, _ in self.iter_frames()] if held is None else held.timestamps_us, np.int64)
+
+    @property
+    def frame_count(self) -> int:
+        """Number of frames, 0 where there are none."""
+        return len(self.frame_times_us)
+
+    def _ordered_times(self, times: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the times of frames; the recording's error where one is before the one that precedes it."""
+        if (times[1:] < times[:-1]).any():
+            i = int((times[1:] < times[:-1]).argmax()) + 1
+            raise self._error(f"time runs backwards: frame {i} is at {times[i]} µs after {times[i - 1]} µs")
+        return times
+
+    def _stacked(self, shape: tuple[int, int]) -> Frames:
+        """All frames of :meth:`iter_frames`, each (H, W) = ``shape``, in one array that is made at once."""
+        images = np.empty((self.frame_count, *shape), np.uint8)
+        for i, (_, image) in enumerate(self.iter_frames()):
+            images[i] = image
+        return Frames(images, self.frame_times_us)
 
     @property
     def event_count(self) -> int:
@@ -124,13 +112,25 @@ class Recording(ABC):
 
     @property
     def start_us(self) -> int:
-        """Time of the first event in µs, as the recording counts it; 0 without events."""
-        return self._extent[1]
+        """Time of the first event in µs, as the recording counts it; without events the first frame's, else 0."""
+        return self._span[0]
+
+    @property
+    def end_us(self) -> int:
+        """Time of the last event in µs, as the recording counts it; without events the last frame's, else 0."""
+        return self._span[1]
 
     @property
     def duration_us(self) -> int:
-        """Time from the first to the last event in µs; 0 without events."""
-        return self._extent[2] - self._extent[1]
+        """Time from the first to the last event in µs, or frame where there is no event; 0 without both."""
+        return self._span[1] - self._span[0]
+
+    @property
+    def _span(self) -> tuple[int, int]:
+        count, first, last = self._extent
+        if not count and self.frame_count:
+            return int(self.frame_times_us[0]), int(self.frame_times_us[-1])
+        return first, last
 
     def chunks(self) -> Iterator[Events]:
         """Yield all events in file order as arrays of at least one, without holding more than one of them.
@@ -138,7 +138,8 @@ class Recording(ABC):
         Raises :class:`RecordingError` where time runs backwards.
         """
         if "events" in self.__dict__:
-            yield from (self.events[i : i + CHUNK] for i in range(0, len(self.events), CHUNK))
+            # Copies: who changes a chunk, or a window of it, does not change ``events``.
+            yield from (self.events[i : i + CHUNK].copy() for i in range(0, len(self.events), CHUNK))
         else:
             yield from self._ordered_chunks()
 
@@ -148,79 +149,58 @@ class Recording(ABC):
         """Cut the events into windows ``[start + i·window, start + (i+1)·window)``, without gaps.
 
         Args:
-            window_us: length of a window in µs, at least 1.
+            window_us: length of a window in µs, a whole number from 1 on.
             start_us: where the first begins, at the first event when left out; earlier events are in none.
             end_us: events from here on are in none, and the windows go on up to here even in silence; when
                 left out, they end with the one that holds the last event.
 
         Every other event is in exactly one window; silence gives empty ones. The last window has the full
-        length too. Raises ``ValueError`` for a window below 1 µs, and :class:`RecordingError` where time jumps
-        over more than ten million windows from an event, or from ``start_us``, to the next event; of the chunk
-        that holds the jump no further window is given.
+        length too. Where all events lie before ``start_us`` or from ``end_us`` on, a warning says so at the end.
+
+        Raises ``TypeError`` for what is no whole number of µs, ``ValueError`` for a window below 1 µs, an end before
+        the start, and a start more than ten million windows before the first event; :class:`RecordingError` where
+        time jumps over more than ten million windows from one event to the next; of the chunk that holds the jump no
+        further window is given.
         """
-        window = operator.index(window_us)
+        window = whole_us("window_us", window_us)
         if window < 1:
             raise ValueError(f"window_us must be at least 1, got {window}")
-        start, end = (None if t is None else operator.index(t) for t in (start_us, end_us))
-        return self._cut(window, start, end)
+        start = None if start_us is None else whole_us("start_us", start_us)
+        end = None if end_us is None else whole_us("end_us", end_us)
+        if start is not None and end is not None and end < start:
+            raise ValueError(f"end_us must not be before start_us, got {start} to {end}")
+        return cut(self.chunks(), window, start, end, self._jumped, self._missed)
 
     def __iter__(self) -> Iterator[Window]:
         return self.windows()
 
     def __repr__(self) -> str:
-        width, height = self.sensor_size
-        return f"<{self.format} recording {str(self.path)!r}, {width}×{height}>"
+        try:
+            size = self._size_at_hand()
+        except Exception:  # of a reader of another's, or one that is only half made
+            size = None
+        path = str(getattr(self, "path", ""))
+        return f"<{self.format} recording {path!r}{f', {size[0]}×{size[1]}' if size else ''}>"
 
-    def _cut(self, window: int, start: int | None, end: int | None) -> Iterator[Window]:
-        """The loop of :meth:`windows`; ``parts`` are the events so far of the window that is still open."""
-        index = count = 0
-        last = start  # time of the last event, or from where silence counts
-        parts: list[Events] = []
-        for chunk in self.chunks():
-            times = np.ascontiguousarray(chunk["t"])
-            if start is None:
-                start = int(times[0])
-            if last is None:
-                last = start
-            position = int(np.searchsorted(times, start))
-            stop = len(times) if end is None else int(np.searchsorted(times, end))
-            if position < stop:
-                self._refuse_jump(times[position:stop], last, window, count + position)
-                last = int(times[stop - 1])
-            count += len(chunk)
-            while position < stop and times[stop - 1] >= start + (index + 1) * window:
-                edge = start + (index + 1) * window
-                cut = position + int(np.searchsorted(times[position:stop], edge))
-                yield Window(edge - window, edge, _join([*parts, chunk[position:cut]]), index)
-                position, parts, index = cut, [], index + 1
-            if position < stop:
-                parts.append(chunk[position:stop])
-            if stop < len(times):
-                break
-        if start is not None:
-            while parts or (end is not None and start + index * window < end):
-                begin = start + index * window
-                yield Window(begin, begin + window, _join(parts), index)
-                parts, index = [], index + 1
+    def _size_at_hand(self) -> tuple[int, int] | None:
+        """The sensor's size, None where it takes reading to tell; a format that may have to read overrides this."""
+        return self.sensor_size
 
-    def _refuse_jump(self, times: NDArray[np.int64], last: int, window: int, index: int) -> None:
-        """Refuse times, of event ``index`` and those behind it, that jump over too many windows after ``last``."""
-        gaps = np.diff(times.view(np.uint64))  # right where the difference of two int64 is too large for one
-        wide = np.flatnonzero(gaps > MOST_SILENCE * window) + 1
-        jumps = [0] if int(times[0]) - last > MOST_SILENCE * window else wide[:1].tolist()
-        for i in jumps:
-            before = int(times[i - 1]) if i else last
-            raise self._error(
-                f"time jumps: {self._place(index + i)} is at {times[i]} µs after {before} µs, more than "
-                f"{MOST_SILENCE} windows of {window} µs; repair or cut the recording there"
-            )
+    def _jumped(self, index: int, time: int, last: int, window: int) -> RecordingError:
+        return self._error(
+            f"time jumps: {self._place(index)} is at {time} µs after {last} µs, more than "
+            f"{MOST_SILENCE} windows of {window} µs; repair or cut the recording there"
+        )
+
+    def _missed(self, why: str) -> None:
+        warn(f"{self.path}: no event is in the windows asked for: {why}")
 
     def _ordered_chunks(self) -> Iterator[Events]:
         """The format's chunks, checked for time that runs backwards."""
         from snnkd.recordings._event_kernel import first_backward
 
         count, last = 0, int(np.iinfo(np.int64).min)
-        for chunk in self._read_chunks():
+        for chunk in checked_chunks(self) if is_foreign(self) else self._read_chunks():
             if not len(chunk):
                 continue
             times = chunk["t"]
@@ -265,14 +245,15 @@ class Recording(ABC):
             "repair or cut the recording there"
         )
 
+    def _warn_of_rest(self, rest: int, what: str) -> None:
+        """Tell of the bytes at the end that make no whole record, if there are any."""
+        if rest == 1:
+            self._warn(f"the last byte is {what} and was left out")
+        elif rest:
+            self._warn(f"the last {rest} bytes are {what} and were left out")
+
     def _warn(self, message: str) -> None:
         """Tell once that something was left out."""
         if message not in self.warnings:
             self.warnings.append(message)
-            warnings.warn(f"{self.path}: {message}", SnnkdWarning, stacklevel=3)
-
-
-def _join(parts: list[Events]) -> Events:
-    if len(parts) == 1:
-        return parts[0]
-    return np.concatenate(parts) if parts else empty_events()
+            warn(f"{self.path}: {message}")

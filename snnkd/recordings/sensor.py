@@ -11,7 +11,12 @@ of first order whose bandwidth falls with the light. Over an interval ``T`` betw
     V(T) = L + (V(0) − L) · exp(−T/τ),   τ = 1 / (2π · cutoff_hz · (I + 20)/275)
 
 with ``I`` and ``L`` those of the frame at the interval's end; ``cutoff_hz = 0`` is without limit, V = L. Between two
-frames ``V`` moves on a straight line. A pixel keeps a memorised level ``M`` and fires
+frames ``V`` moves on a straight line: each pixel fades from one frame to the next, and nothing moves across pixels as
+in the frames that v2e puts between them with SuperSloMo. Where an edge goes on by more than a pixel or two from frame
+to frame, it leaves events where it was and where it comes to, and none on its way: record or render faster, or
+interpolate the video first.
+
+A pixel keeps a memorised level ``M``, at first ``V`` of the first frame, and fires
 
     ON   when V − M reaches  θ_on,  then M += θ_on
     OFF  when V − M reaches −θ_off, then M −= θ_off
@@ -21,12 +26,16 @@ as often as the line crosses, each time at its own microsecond. On top of that c
 - threshold spread: θ_on and θ_off of a pixel are drawn once from N(θ, spread²), at least 0.01;
 - refractory period: a crossing less than ``refractory_us`` after the pixel's last event moves ``M`` and sends
   nothing (ESIM's rule; no pixel sends two events closer than that);
-- leak: ``M`` sinks by ``θ_on · leak_rate_hz`` per second, which in a still scene makes ON events at that
-  rate; each pixel starts at its own phase, so that they do not all fire together. With jitter the sinking's rate is
-  drawn anew after each event of the pixel, so that the interval to the next is ``N(1, leak_jitter²) / leak_rate_hz``,
+- leak: ``M`` sinks by ``θ_on · r`` per second, which in a still scene makes ON events at the rate ``r``, drawn once
+  for each pixel as ``leak_rate_hz · 10^N(0, leak_spread_decades²)``, at most a million. The first comes about ``1/r``
+  after the first frame; that each pixel has its own rate is what keeps them from firing together. With jitter the
+  sinking is drawn anew after each event of the pixel, so that the interval to the next is ``N(1, leak_jitter²) / r``,
   at least a tenth of its mean;
 - shot noise: events of either polarity from a Poisson process of rate ``shot_noise_hz · (1 − 0.75·I/255)``
-  per pixel (a bright pixel has a quarter of the dark rate); such an event resets the pixel, ``M = V``.
+  per pixel (a bright pixel has a quarter of the dark rate), where ``I`` is that of the frame at the interval's end for
+  all of the interval; such an event, unless the refractory period keeps it back, resets the pixel, ``M = V``.
+
+Events of an interval lie after its first frame's time, by 1 µs at least, and up to its last's.
 
 Sources: v2e (Hu, Liu, Delbruck, CVPRW 2021, and its code) for lin-log, bandwidth, spread, leak and shot noise; ESIM
 (Rebecq, Gehrig, Scaramuzza, CoRL 2018) for the interpolated crossings and the refractory period.
@@ -38,8 +47,7 @@ With the noise off, a pixel sends as many events in an interval as v2e's equatio
 - bandwidth: v2e takes an Euler step, V += min(T/τ, 1) · (L − V), which is the exponential for T ≪ τ and has no lag at
   all from T = τ on (on 30 Hz frames: whenever the pixel's bandwidth is above 4.8 Hz);
 - refractory period: v2e leaves ``M`` where it is at a suppressed event, so that the pixel fires later;
-- leak: v2e draws its jitter anew with each frame, so that it averages out where frames are many, and gives each
-  pixel a leak rate of its own, here all have the same;
+- leak: v2e draws its jitter anew with each frame, so that it averages out where frames are many;
 - shot noise: v2e takes (I + 20)/275 in place of I/255, divides by the pixel's own threshold, allows one event per
   interval and gives it the time of the interval's end.
 """
@@ -66,10 +74,11 @@ def simulate_events(
     Args:
         frames: (N, H, W), or any iterable of N frames (H, W), which is read one at a time; 0..255 DN.
         timestamps_us: (N,) integers, µs, strictly growing.
-        sensor: parameters, ``SensorModel()`` when left out; the equations are in this module's docstring.
+        sensor: parameters, ``SensorModel()``, a DAVIS346, when left out; the equations are in this module's docstring.
 
     Returns the events after the first frame and up to the last; none for a single frame.
-    Raises ``ValueError`` for no frame, a frame or a time that does not fit, or unequal counts.
+    Raises ``ValueError`` for no frame, a frame or a time that does not fit, or unequal counts, ``TypeError`` for a
+    ``sensor`` that is none. Warns, as :class:`SnnkdWarning`, of frames of floats that are all within 0..1.
     """
     times = np.asarray(timestamps_us)
     if times.ndim != 1 or (times.dtype.kind not in "iu" and times.size):
@@ -84,7 +93,7 @@ def simulate_events(
         if simulator is None:
             if image.ndim != 2:
                 raise ValueError(f"frames must be (N, H, W), got a frame of shape {image.shape}")
-            simulator = EventSimulator(sensor or SensorModel(), (image.shape[0], image.shape[1]))
+            simulator = EventSimulator(SensorModel() if sensor is None else sensor, (image.shape[0], image.shape[1]))
         parts.append(simulator.step(image, times[count]))
         count += 1
     if count != len(times) or not parts:

@@ -70,7 +70,11 @@ def compare_events(
 
 
 def fit_sensor(
-    frames: Frames, events: Events, base: SensorModel | None = None, *, linear_below: Sequence[float] = ()
+    frames: Frames,
+    events: Events,
+    base: SensorModel | None = None,
+    *,
+    linear_below: Sequence[float] | NDArray[np.floating] = (),
 ) -> SensorModel:
     """Return ``base`` with the thresholds that make as many events of each polarity as the camera sent.
 
@@ -78,7 +82,7 @@ def fit_sensor(
         frames: at least two, with times that grow strictly.
         events: the camera's, of the same pixels and clock, best without those of hot pixels; those outside the
             frames' time are left out.
-        base: all other parameters, ``SensorModel()`` when left out.
+        base: all other parameters, ``SensorModel()``, a DAVIS346, when left out.
         linear_below: the values to choose from; that of ``base`` is kept when left out.
 
     Raises ``ValueError`` where there are less than two frames, no events of one polarity while they run, or no
@@ -86,12 +90,12 @@ def fit_sensor(
     """
     if len(frames) < 2:
         raise ValueError(f"a fit needs at least two frames, got {len(frames)}")
-    base = base or SensorModel()
+    base = SensorModel() if base is None else base
     times = frames.timestamps_us
     size = (frames.images.shape[2], frames.images.shape[1])
     real = _between(events, times)
     best, best_score = None, -np.inf
-    for knee in linear_below or [base.linear_below]:
+    for knee in linear_below if len(linear_below) else [base.linear_below]:
         fitted, made = _fit_thresholds(frames, real, replace(base, linear_below=float(knee)))
         score = compare_events(real, made, times, size).spatial_correlation
         if best is None or score > best_score:

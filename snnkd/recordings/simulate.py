@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from snnkd.recordings._output import HDF5, refuse_existing
 from snnkd.recordings.event_simulator import LARGEST_TIME, EventSimulator
 from snnkd.recordings.hdf5 import LARGEST
 from snnkd.recordings.hdf5_writer import Hdf5Writer
@@ -45,29 +46,34 @@ def simulate_recording(
     *,
     fps: float | None = None,
     progress: Progress | None = None,
+    overwrite: bool = False,
 ) -> Simulation:
     """Write to ``output`` the frames of ``source`` and the events that ``sensor`` would have sent for them.
 
     Args:
         source: a video, a folder of images, or any recording with frames; its own events are not used.
         output: the HDF5 file (:mod:`snnkd.recordings.hdf5`), which takes its name when it is whole.
-        sensor: parameters, ``SensorModel()`` when left out; the equations are in :mod:`snnkd.recordings.sensor`.
+        sensor: parameters, ``SensorModel()``, a DAVIS346, when left out; the equations are in
+            :mod:`snnkd.recordings.sensor`. Pixels fade from one frame to the next, nothing moves between them.
         fps: frames per second, below a million; frame ``i`` is then at ``i/fps`` seconds whatever the source says.
             Of a folder of numbered images ``i`` is the number, counted from the first: absent ones leave a gap.
         progress: called after each frame with the number of frames done, and of all of them or None if not known.
+        overwrite: replace ``output`` where it is there.
 
     A frame at the time of the one before it is left out, and ``source`` warns of it once; what it warned of is in
-    the metadata too. Raises :class:`RecordingError` where the source cannot be read, would be overwritten, has less
-    than two frames, frames of different sizes or of more than 32,767 pixels a side, or times that run backwards or
-    beyond ±2^61 µs; ``ValueError`` for an ``fps`` out of range; ``OSError`` when the file cannot be written. After an
-    error nothing is left behind, and a file that was there before is as it was.
+    the metadata too. Raises :class:`RecordingError` where the source cannot be read, has less than two frames of
+    different times, frames of different sizes or of more than 32,767 pixels a side, or times that run backwards or
+    beyond ±2^61 µs, and where ``output`` is the source, is there already, or does not end in .h5 or .hdf5;
+    ``ValueError`` for an ``fps`` out of range; ``TypeError`` for a ``sensor`` that is none; ``OSError`` when the file
+    cannot be written. After an error nothing is left behind, and a file that was there before is as it was.
     """
     if fps is not None and not (math.isfinite(fps) and 0 < fps < 1e6):
         raise ValueError(f"fps must be a number above 0 and below a million, got {fps!r}")
     recording = _opened(source, fps)
     if Path(output).resolve() == recording.path.resolve():
         raise recording._error("the output would take the place of its source; choose another name")
-    sensor = sensor or SensorModel()
+    refuse_existing(Path(output), overwrite, HDF5)
+    sensor = SensorModel() if sensor is None else sensor
     frames = _growing(recording, _timed(recording, fps))
     first = next(frames, None)
     if first is None:
@@ -75,7 +81,7 @@ def simulate_recording(
     start, image = first
     height, width = image.shape
     simulator = EventSimulator(sensor, (height, width))
-    with Hdf5Writer(output, (width, height), _metadata(recording, sensor, fps)) as writer:
+    with Hdf5Writer(output, (width, height), _metadata(recording, sensor, fps), overwrite=overwrite) as writer:
         list(simulator.pieces(image, start))
         writer.append_frame(image, start)
         end, total = start, _frame_count(recording)
@@ -107,7 +113,7 @@ def _opened(source: str | PathLike[str] | Recording, fps: float | None) -> Recor
             warnings.simplefilter("always")
             recording = open_recording(source)
     if isinstance(recording, FrameRecording):
-        return type(recording)(recording.path, frame_rate=fps)  # warns of the rest again
+        return type(recording)(recording.path, fps=fps)  # warns of the rest again
     for warning in found:
         warnings.warn(warning.message, stacklevel=3)
     return recording
@@ -115,8 +121,10 @@ def _opened(source: str | PathLike[str] | Recording, fps: float | None) -> Recor
 
 def _frame_count(recording: Recording) -> int | None:
     held = recording.__dict__.get("frames")  # asking for them would hold them
-    count = len(held) if held is not None else recording.metadata.get("frames")
-    return count if isinstance(count, int) else None
+    if held is not None:
+        return len(held)
+    count = recording.metadata.get("frames", getattr(recording, "_promised", None))  # the latter a video's
+    return int(count) if isinstance(count, int | float) and 0 < count < 2**31 else None
 
 
 def _timed(recording: Recording, fps: float | None) -> Iterator[Frame]:
@@ -151,6 +159,8 @@ def _growing(recording: Recording, frames: Iterator[Frame]) -> Iterator[Frame]:
             continue
         last = time
         yield time, image
+    if same and same == index:
+        raise recording._error(f"all of its {index + 1} frames are at {last} µs; say how fast they follow with fps")
     if same:
         what = "1 frame was" if same == 1 else f"{same} frames were"
         recording._warn(f"{what} left out for having the time of the one before")

@@ -3,7 +3,8 @@
 ::
 
     # any comment; lines before the events may begin with #, % or //
-    346 260                       the sensor's width and height, may be absent
+    %geometry:346,260             the sensor's width and height, may be absent
+    346 260                       the same, as others write it
     t x y p                       the columns' names, may be absent or the last comment
     1657711738105396 120 45 1
     1657711738105401 121 45 0
@@ -27,8 +28,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from snnkd.recordings._column_names import column_order, roles_of
-from snnkd.recordings._columns import ColumnRecording, Columns
+from snnkd.recordings import _text_lines as text_lines
+from snnkd.recordings._column_names import are_names, column_order, roles_of
+from snnkd.recordings._columns import COLUMNS_REMEDY, ColumnRecording, Columns
 from snnkd.recordings._text_lines import BOM, decimals, decoded, is_number, looks_like_text, numbers, separator, split
 from snnkd.recordings.registry import register_format
 
@@ -65,14 +67,18 @@ class TextRecording(ColumnRecording):
         unit: str | None = None,
         sensor_size: tuple[int, int] | None = None,
     ) -> None:
-        super().__init__(path, sensor_size, unit)
         if columns is not None and sorted(columns.replace("-", "")) != sorted("txyp"):
             raise ValueError(f"columns must have each of t, x, y, p once, and - for others, got {columns!r}")
+        self._said_columns = columns
+        super().__init__(path, unit=unit, sensor_size=sensor_size)
+
+    def _settle(self) -> None:
         names, rows = self._read_header()
         self._blocks: list[tuple[int, int]] = [(0, self._start)]
-        if columns is not None:
-            names = ["" if letter == "-" else letter for letter in columns]
-        self._settle_columns(names, rows, said=columns is not None)
+        said = self._said_columns
+        if said is not None:
+            names = ["" if letter == "-" else letter for letter in said]
+        self._settle_columns(names, rows, said=said is not None)
 
     def _read_header(self) -> tuple[list[str] | None, list[list[bytes]]]:
         """Find where the numbers begin; return the columns' names, if any, and the fields of the first lines."""
@@ -91,6 +97,8 @@ class TextRecording(ColumnRecording):
             fields = split(text)
             if rows or not text:
                 rows += [split(text, self._separator)] if text else []
+            elif geometry := text_lines.GEOMETRY.fullmatch(text):
+                self._take_size(*geometry.groups())
             elif text.startswith((b"#", b"%", b"//")):
                 comment = text.lstrip(b"#%/ ")
             elif names is None and len(fields) == 2 and all(field.isdigit() and len(field) < 6 for field in fields):
@@ -106,17 +114,17 @@ class TextRecording(ColumnRecording):
                 break
         if not rows:
             self._start = offset
-        if not rows and not _are_names(names or []):
+        if not rows and not are_names(names or []):
             raise self._error("holds no line of numbers such as: t x y p")
         if names is None and comment and len(split(comment)) == len(rows[0]):
             told = [decoded(field) for field in split(comment)]
-            names = told if _are_names(told) else None
+            names = told if are_names(told) else None
         return names, rows
 
     def _take_size(self, width: bytes, height: bytes) -> None:
         size = (int(width), int(height))
         if not all(1 <= n <= 32767 for n in size):
-            raise self._error(f"its first line gives the sensor as {size[0]}×{size[1]}")
+            raise self._error(f"its header gives the sensor as {size[0]}×{size[1]}")
         if self._said_size is None:
             self._said_size = size
             self.metadata["sensor_size_from"] = "header"
@@ -124,7 +132,10 @@ class TextRecording(ColumnRecording):
     def _settle_columns(self, names: list[str] | None, rows: list[list[bytes]], said: bool) -> None:
         width = len(rows[0]) if rows else len(names or ())
         if names is None and width != 4:
-            raise self._error(f"the line at byte {self._start} has {width} columns without names, expected t x y p")
+            raise self._error(
+                f"the line at byte {self._start} has {width} columns without names, expected t x y p"
+                + (f"; say which is which ({COLUMNS_REMEDY})" if width > 4 else "")
+            )
         if names is not None and len(names) != width:
             raise self._error(
                 f"there are names for {len(names)} columns, but the line at byte {self._start} has {width}"
@@ -137,7 +148,7 @@ class TextRecording(ColumnRecording):
         try:
             places, unit, others = roles_of(names)
         except ValueError as error:
-            raise self._error(f"{error}; say which is which (the argument columns of TextRecording)") from error
+            raise self._error(f"{error}; say which is which ({COLUMNS_REMEDY})") from error
         if others and not said:
             self._warn(f"columns were left out: {', '.join(name[:40] or 'one without a name' for name in others)}")
         roles = {place: role for role, place in places.items()}
@@ -230,14 +241,6 @@ class TextRecording(ColumnRecording):
         with self.path.open("rb") as file:
             parts = (file.read(min(BLOCK, offset - begin)) for begin in range(0, offset, BLOCK))
             return 1 + sum(part.count(b"\n") for part in parts)
-
-
-def _are_names(names: list[str]) -> bool:
-    try:
-        roles_of(names)
-    except ValueError:
-        return False
-    return True
 
 
 register_format(

@@ -28,8 +28,8 @@ class VideoRecording(FrameRecording):
 
     format = "video"
 
-    def __init__(self, path: str | PathLike[str], *, frame_rate: float | None = None) -> None:
-        super().__init__(path, frame_rate)
+    def __init__(self, path: str | PathLike[str], *, fps: float | None = None) -> None:
+        super().__init__(path, fps)
         import cv2
 
         with self.path.open("rb") as file:

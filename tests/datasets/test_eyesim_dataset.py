@@ -201,6 +201,6 @@ def test_a_recording_shorter_than_the_manifest_says_is_named(tmp_path, frames, w
     path = root / data.sequences[2].name
     whole = open_recording(path)
     cut = Frames(whole.frames.images[:frames], whole.frames.timestamps_us[:frames])
-    write_hdf5(path, whole.events, whole.sensor_size, cut, whole.metadata)
+    write_hdf5(path, whole.events, whole.sensor_size, cut, whole.metadata, overwrite=True)
     with pytest.raises(DatasetError, match=rf"anger_000\.h5: .*{words}"):
         data[2]

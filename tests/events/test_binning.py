@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from snnkd.events import bin_by_count, bin_by_span, bin_events, binning, centre_square, empty_events, make_events
+from snnkd.errors import SnnkdWarning
+from snnkd.events import _layout, bin_by_count, bin_by_span, bin_events, centre_square, empty_events, make_events
 
 
 def count_by_hand(events, which, bins, size, crop):
@@ -26,8 +28,8 @@ def bin_by_hand(events, start, window, bins, size, crop):
 @pytest.fixture(params=[1, 3], ids=["one thread", "three threads"])
 def thread_count(request, monkeypatch):
     """With three, every call is cut into tasks, however small it is."""
-    monkeypatch.setattr(binning, "threads", lambda: request.param)
-    monkeypatch.setattr(binning, "MIN_PARALLEL", 0)
+    monkeypatch.setattr(_layout, "threads", lambda: request.param)
+    monkeypatch.setattr(_layout, "MIN_PARALLEL", 0)
 
 
 @st.composite
@@ -168,7 +170,7 @@ def test_many_events_in_bursts_are_the_same_on_any_number_of_threads(monkeypatch
     events = make_events(rng.integers(0, 64, n), rng.integers(0, 48, n), t, rng.integers(0, 2, n))
     results = []
     for count in (1, 2, 5):
-        monkeypatch.setattr(binning, "threads", lambda count=count: count)
+        monkeypatch.setattr(_layout, "threads", lambda count=count: count)
         results.append([bin_by_span(events, (64, 48), 100), bin_by_span(events[rng.permutation(n)], (64, 48), 100)])
     expected = np.zeros((100, 2, 48, 64), int)
     first, last = int(t[0]), int(t[-1])
@@ -226,8 +228,102 @@ def test_channels_rows_and_columns_are_where_they_should_be():
 
 def test_counts_saturate():
     events = make_events(np.zeros(70_000, int), np.zeros(70_000, int), np.zeros(70_000, int), np.ones(70_000))
-    counts = bin_events(events, (2, 1), 0, 10, 1)
+    with pytest.warns(SnnkdWarning, match="a pixel of bin 0 has 65535 events or more, where uint16 stops counting"):
+        counts = bin_events(events, (2, 1), 0, 10, 1)
     assert counts[0, 1].tolist() == [[65_535, 0]]
+    with pytest.warns(SnnkdWarning, match="bin 0 has 32767 .* int16 .*2 such bins"):
+        counts = bin_by_count(events, (2, 1), 35_000, dtype=np.int16)
+    assert counts[:, 1].max() == 32_767
+    with pytest.warns(SnnkdWarning, match="bin 2 has 255 .* uint8"):
+        counts = bin_by_span(events, (2, 1), 3, channels=1, dtype="uint8")
+    assert counts.ravel().tolist() == [0, 0, 0, 0, 255, 0]
+    for dtype in ("int32", "float32"):
+        assert bin_events(events, (2, 1), 0, 10, 1, dtype=dtype)[0, 1].tolist() == [[70_000, 0]]
+    assert bin_events(events, (2, 1), 0, 10, 1, values="binary").sum() == 1
+
+
+@many
+@given(cases(), st.sampled_from(["uint8", "int16", "int32", "float32"]))
+def test_another_type_holds_the_same(thread_count, case, dtype):
+    events, sensor, start, window, bins, size, crop = case
+    options = {"size": size, "crop": crop}
+    for values in ("counts", "binary"):
+        counts = bin_events(events, sensor, start, window, bins, values=values, **options)
+        other = bin_events(events, sensor, start, window, bins, values=values, dtype=dtype, **options)
+        assert other.dtype == np.dtype(dtype)
+        np.testing.assert_array_equal(other, counts)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "complex64", "no", np.dtype(">u2"), torch.float32])
+def test_a_type_that_bins_cannot_have_is_told(dtype):
+    with pytest.raises(ValueError, match="dtype must be one of uint8, uint16"):
+        bin_events(ONE, (4, 3), 0, 1, 1, dtype=dtype)
+
+
+def test_one_number_is_a_square():
+    np.testing.assert_array_equal(bin_by_count(ONE, (4, 3), 1, size=2), bin_by_count(ONE, (4, 3), 1, size=(2, 2)))
+
+
+def test_images_larger_than_the_crop_have_places_that_none_reaches():
+    y, x = np.mgrid[:4, :4].reshape(2, -1)
+    counts = bin_events(make_events(x, y, np.zeros(16), np.ones(16)), (4, 4), 0, 1, 1, size=8)
+    assert counts[0, 1].astype(bool).sum() == counts.sum() == 16
+
+
+EPOCH = 1_605_537_493_718_345
+
+
+def test_bins_far_from_every_event_are_told():
+    events = make_events([0] * 100, [0] * 100, EPOCH + 1000 * np.arange(100), [1] * 100)
+    with pytest.warns(SnnkdWarning, match=f"no event is in the bins from 0 to 200000 µs.*from {EPOCH} to"):
+        assert not bin_events(events, (1, 1), 0, 10_000, 20).any()
+    with pytest.warns(SnnkdWarning, match="no event is in the bins"):
+        bin_events(events[::-1], (1, 1), 2 * EPOCH, 10_000, 20)
+    with pytest.warns(SnnkdWarning, match="no event is in the bins"):
+        bin_by_span(events, (1, 1), 5, span_us=(0, 99_000))
+    with pytest.warns(SnnkdWarning, match="longer than a day: are start_us and window_us in each other's place"):
+        bin_events(events, (1, 1), 10_000, EPOCH, 20)
+    # What is near, or between events, is a pause of the recording; one long bin is all that there is.
+    for start in (EPOCH - 200_000, EPOCH + 300_000):
+        assert not bin_events(events, (1, 1), start, 10_000, 5).any()
+    assert not bin_events(events[[0, -1]], (1, 1), EPOCH + 50_000, 1, 1).any()
+    assert bin_events(events, (1, 1), 0, 2 * EPOCH, 1).sum() == 100
+    assert not bin_events(empty_events(), (1, 1), 0, 10_000, 20).any()
+
+
+@pytest.mark.parametrize("t", [[0, 2**63 - 1], [2**63 - 1], [-(2**63), 0], [0, -(2**63), 1]])
+def test_times_beyond_what_a_span_can_be_are_told_as_the_events(t):
+    events = make_events([0] * len(t), [0] * len(t), t, [1] * len(t))
+    with pytest.raises(ValueError, match=r"the events' times reach from .* is the clock right"):
+        bin_by_span(events, (1, 1), 3)
+    with pytest.raises(ValueError, match="span_us reaches from"):
+        bin_by_span(events, (1, 1), 3, span_us=(0, 2**63 - 1))
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (
+            lambda: bin_events(ONE, (4, 3), 0, 10000.0, 1),
+            r"window_us must be a whole number of microseconds .* 10000.0",
+        ),
+        (lambda: bin_events(ONE, (4, 3), 0.5, 10, 1), "start_us must be"),
+        (lambda: bin_events(ONE, (4, 3), 0, 10, 1.0), "n_bins must be"),
+        (lambda: bin_by_count(ONE, (4, 3), 5e4), "events_per_bin must be a whole number, as an int, got 50000.0"),
+        (lambda: bin_by_span(ONE, (4, 3), 8.0), "n_bins must be"),
+        (lambda: bin_by_span(ONE, (4, 3), 8, span_us=(0, 0.5)), "span_us must be"),
+        (lambda: bin_by_span(ONE, (4, 3), 8, span_us=5), "span_us must be"),
+        (lambda: bin_events(ONE, 4, 0, 1, 1), r"sensor_size must be \(W, H\)"),
+        (lambda: bin_events(ONE, (4.0, 3), 0, 1, 1), "sensor_size must be"),
+        (lambda: bin_events(ONE, (4, 3), 0, 1, 1, size=2.5), "size must be"),
+        (lambda: bin_events(ONE, (4, 3), 0, 1, 1, size="ab"), "size must be"),
+        (lambda: bin_events(ONE, (4, 3), 0, 1, 1, crop=3), "crop must be"),
+        (lambda: centre_square("4x3"), "sensor_size must be"),
+    ],
+)
+def test_a_wrong_type_is_told_with_the_arguments_name(call, message):
+    with pytest.raises(TypeError, match=message):
+        call()
 
 
 def test_no_events_give_zeros():
@@ -253,6 +349,13 @@ ONE = make_events([3], [2], [0], [1])
         (ONE, ((4, 3), 0, 1, 0), {}, "n_bins"),
         (ONE, ((0, 3), 0, 1, 1), {}, "sensor_size"),
         (ONE, ((4, 3), 0, 1, 1), {"size": (0, 1)}, "size"),
+        (ONE, ((4, 3), 0, 1, 1), {"size": 0}, "size"),
+        (ONE, ((4, 3), 0, 1, 1), {"size": (3, 3, 2)}, "size"),
+        (ONE, ((4, 3, 3), 0, 1, 1), {}, "sensor_size"),
+        (ONE, ((4,), 0, 1, 1), {}, "sensor_size"),
+        (ONE, ((4, 3), 0, 1, 1), {"crop": (0, -1, 2, 2)}, "crop"),
+        (ONE, ((4, 3), 0, 1, 1), {"crop": (0, 2, 2, 2)}, "crop"),
+        (ONE, ((4, 3), 0, 1, 1), {"crop": (0, 0, 2)}, "crop"),
         (ONE, ((4, 3), 0, 1, 1), {"crop": (1, 0, 4, 3)}, "crop"),
         (ONE, ((4, 3), 0, 1, 1), {"crop": (-1, 0, 2, 2)}, "crop"),
         (ONE, ((4, 3), 0, 1, 1), {"crop": (0, 0, 0, 2)}, "crop"),

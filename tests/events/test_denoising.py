@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 
 from snnkd.events import (
     EVENT_DTYPE,
+    BackgroundActivityFilter,
+    RefractoryFilter,
     background_activity_filter,
     bin_events,
     empty_events,
@@ -103,13 +105,36 @@ def test_no_events_stay_none(filter_):
         (make_events([1, 2, 3], [0, 0, 0], [5, 8, 7], [0, 0, 0]), 1, ValueError, "event 2 is at 7 µs after 8 µs"),
         (empty_events(), -1, ValueError, "_us must be"),
         (empty_events(), 2**63, ValueError, "_us must be"),
-        (empty_events(), 1.5, TypeError, "float"),
+        (empty_events(), 1.5, TypeError, r"_us must be a whole number of microseconds \(seconds × 1e6\), .* got 1.5"),
         (np.zeros((2, 4)), 1, ValueError, "EVENT_DTYPE"),
     ],
 )
 def test_what_does_not_fit_is_told(filter_, events, period, error, message):
     with pytest.raises(error, match=message):
         filter_(events, (4, 3), period)
+
+
+def test_the_functions_have_the_transforms_defaults():
+    events = make_events([0] * 4, [0] * 4, [0, 999, 1000, 1999], [1] * 4)
+    np.testing.assert_array_equal(refractory_filter(events, (2, 1)), RefractoryFilter((2, 1))(events))
+    assert refractory_filter(events, (2, 1))["t"].tolist() == [0, 1000]
+    events = make_events([0, 1, 0], [0, 0, 0], [0, 10_000, 20_001], [1] * 3)
+    np.testing.assert_array_equal(background_activity_filter(events, (2, 1)), BackgroundActivityFilter((2, 1))(events))
+    assert background_activity_filter(events, (2, 1))["t"].tolist() == [10_000]
+
+
+def test_dead_time_is_not_prolonged_as_tonics_is():
+    tonic = pytest.importorskip("tonic")
+    t = 1000 * np.arange(1, 101)  # faster than the period of 2.5 ms
+    events = make_events(np.zeros(100), np.zeros(100), t, np.ones(100))
+    assert refractory_filter(events, (1, 1), 2500)["t"].tolist() == t[::3].tolist()
+    assert tonic.transforms.RefractoryPeriod(2500)(events)["t"].tolist() == [1000]
+    # An interval of just the period stays here, and goes there.
+    assert len(refractory_filter(events, (1, 1), 1000)) == 100
+    assert len(tonic.transforms.RefractoryPeriod(1000)(events)) == 1
+    early = make_events([0], [0], [0], [1])
+    assert len(refractory_filter(early, (1, 1), 1000)) == 1
+    assert len(tonic.transforms.RefractoryPeriod(1000)(early)) == 0
 
 
 @pytest.mark.parametrize("supporters", [0, 9])

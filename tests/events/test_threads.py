@@ -1,14 +1,16 @@
 """Threads: how many, errors that come back, and worker processes of every kind."""
 
 import multiprocessing
+import os
 import sys
 import threading
+import time
 import types
 
 import numpy as np
 import pytest
 
-from snnkd.events import _threads, bin_by_span, binning, make_events
+from snnkd.events import _layout, _threads, bin_by_span, make_events
 
 N = 50_000
 
@@ -22,8 +24,8 @@ def some_events():
 def bin_in_worker(queue, forced):
     told = _threads.threads()
     if forced:
-        binning.threads = lambda: 3
-        binning.MIN_PARALLEL = 0
+        _layout.threads = lambda: 3
+        _layout.MIN_PARALLEL = 0
     queue.put((told, bin_by_span(some_events(), (40, 30), 50)))
 
 
@@ -32,10 +34,10 @@ def bin_in_worker(queue, forced):
 def test_a_worker_process_gets_the_same_bins(method, forced, monkeypatch):
     if method not in multiprocessing.get_all_start_methods():
         pytest.skip(f"this system cannot {method}")
-    monkeypatch.setattr(binning, "threads", lambda: 3)
-    monkeypatch.setattr(binning, "MIN_PARALLEL", 0)
+    monkeypatch.setattr(_layout, "threads", lambda: 3)
+    monkeypatch.setattr(_layout, "MIN_PARALLEL", 0)
     expected = bin_by_span(some_events(), (40, 30), 50)  # the parent's pool is running when it forks
-    assert any(thread.name.startswith("snnkd-events") for thread in threading.enumerate())
+    assert any(thread.name.startswith("snnkd-kernel") for thread in threading.enumerate())
     context = multiprocessing.get_context(method)
     queue = context.Queue()
     worker = context.Process(target=bin_in_worker, args=(queue, forced))
@@ -90,3 +92,41 @@ def test_an_error_comes_back_from_whichever_thread_it_is_in(fails_in_main):
 
     with pytest.raises(MemoryError, match="no room"):
         _threads.run([task, task], 2)
+
+
+def test_a_thread_that_has_not_begun_is_not_waited_for():
+    done = threading.Event()
+    busy = _threads._pool(os.getpid(), 1).submit(done.wait, 60)  # the one helper is taken
+    try:
+        assert _threads.run([lambda: 1, lambda: 2, lambda: 3], 2) == [1, 2, 3]
+        assert not busy.done()
+    finally:
+        done.set()
+
+
+@pytest.mark.parametrize("while_waiting", [False, True])
+def test_an_interrupt_waits_for_the_threads_too(monkeypatch, while_waiting):
+    begun, finished = threading.Event(), threading.Event()
+
+    def task():
+        if threading.current_thread() is not threading.main_thread():
+            begun.set()
+            time.sleep(0.3)
+            finished.set()
+        else:
+            assert begun.wait(60)
+            if not while_waiting:
+                raise KeyboardInterrupt
+
+    interrupts = [KeyboardInterrupt, KeyboardInterrupt] if while_waiting else []
+
+    def interrupted_wait(others):
+        if interrupts:
+            raise interrupts.pop()
+        return wait(others)
+
+    wait = _threads.wait
+    monkeypatch.setattr(_threads, "wait", interrupted_wait)
+    with pytest.raises(KeyboardInterrupt):
+        _threads.run([task, task], 2)
+    assert finished.is_set()

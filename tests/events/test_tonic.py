@@ -12,10 +12,11 @@ from snnkd.events import (
     HotPixelFilter,
     RefractoryFilter,
     ToBins,
+    ToWindows,
     bin_by_span,
     make_events,
 )
-from snnkd.events.augmentation import Compose, EventDrop, HotPixels, Noise, RandomAffine, TimeScale
+from snnkd.events.augmentation import Compose, EventDrop, HorizontalFlip, HotPixels, Noise, RandomAffine, TimeScale
 
 tonic = pytest.importorskip("tonic", reason="tonic is an extra of the tests")
 
@@ -104,8 +105,78 @@ def test_tensors_of_both_end_both_composes():
     for compose in (tonic.transforms.Compose, Compose):
         row = [Noise(SENSOR, 0), tonic.transforms.DropEvent(p=0.1)]
         frames = compose([*row, tonic.transforms.ToFrame(sensor_size=TONIC_SENSOR, n_time_bins=7)])(some_events())
-        bins = compose([*row, ToBins(SENSOR, 7)])(some_events())
-        assert frames.shape == bins.shape == (7, 2, 32, 32)
+        assert frames.shape == (7, 2, 32, 32)
+        for last in (ToBins(SENSOR, 7), ToWindows(SENSOR, 60_000, 7), ToBins(TONIC_SENSOR, 7, (0, 400_000))):
+            bins = compose([*row, last])(some_events())
+            assert bins.shape == (7, 2, 32, 32)
+            assert bins.sum() > 4000
+
+
+@pytest.mark.parametrize("compose", [tonic.transforms.Compose, Compose], ids=["tonic's", "ours"])
+def test_a_time_scale_is_still_there_in_windows(compose):
+    events = some_events()
+    row = compose([TimeScale(SENSOR, 0, factor=(1.25, 1.25)), ToWindows(SENSOR, 50_000, 10)])
+    np.testing.assert_array_equal(
+        row(events).sum((1, 2, 3))[:9], ToWindows(SENSOR, 40_000, 10)(events).sum((1, 2, 3))[:9]
+    )
+
+
+@pytest.mark.parametrize("order", ["xypt", "txyp", "xytp"])
+def test_events_of_tonics_datasets_go_through_a_mixed_row(order):
+    events = some_events()
+    theirs = tonic.io.make_structured_array(
+        *(events[name] for name in order), dtype=np.dtype([(name, int) for name in order])
+    )
+    row = Compose(
+        [tonic.transforms.DropEvent(p=0.1), RandomAffine(TONIC_SENSOR, 0), ToWindows(TONIC_SENSOR, 60_000, 7)]
+    )
+    assert row(theirs).shape == (7, 2, 32, 32)
+    np.testing.assert_array_equal(ToBins(SENSOR, 5)(theirs), ToBins(SENSOR, 5)(events))
+
+
+def pair():
+    return some_events(), (np.arange(3 * 32 * 32, dtype=np.uint32).astype(np.uint8).reshape(3, 32, 32), np.arange(3))
+
+
+def test_tonics_row_around_ours_moves_the_frames_too():
+    row = Compose([tonic.transforms.Compose([HorizontalFlip(SENSOR, 0, 1.0), tonic.transforms.DropEvent(p=0.5)])])
+    (_, frames), (_, (images, _)) = pair(), row(pair())
+    np.testing.assert_array_equal(images, frames[0][:, :, ::-1])
+
+
+MOVERS = [
+    tonic.transforms.RandomFlipLR(sensor_size=TONIC_SENSOR),
+    tonic.transforms.RandomFlipUD(sensor_size=TONIC_SENSOR),
+    tonic.transforms.CenterCrop(sensor_size=TONIC_SENSOR, size=(16, 16)),
+    tonic.transforms.RandomCrop(sensor_size=TONIC_SENSOR, target_size=(16, 16)),
+    tonic.transforms.Downsample(spatial_factor=0.5),
+    tonic.transforms.EventDownsampling(
+        sensor_size=TONIC_SENSOR, target_size=(16, 16), dt=0.01, downsampling_method="integrator", noise_threshold=1
+    ),
+    tonic.transforms.TimeAlignment(),
+    tonic.transforms.TimeSkew(coefficient=1.5),
+    tonic.transforms.RandomTimeReversal(),
+]
+
+
+@pytest.mark.parametrize("mover", MOVERS, ids=lambda mover: type(mover).__name__)
+@pytest.mark.parametrize("wrap", [lambda mover: mover, lambda mover: tonic.transforms.Compose([mover])])
+def test_what_moves_events_and_not_frames_is_told(mover, wrap):
+    with pytest.raises(
+        ValueError, match=f"tonic's {type(mover).__name__} moves the events of a pair and not its frames"
+    ):
+        Compose([wrap(mover)])(pair())
+    assert Compose([wrap(mover)], frames="drop")(pair())[1] is None
+    assert Compose([wrap(mover)], frames="keep")(pair())[1] is not None
+    assert Compose([wrap(mover)])((some_events(), None))[1] is None
+    assert len(Compose([wrap(mover)])(some_events()))
+
+
+def test_the_list_of_what_moves_names_transforms_that_tonic_has():
+    from snnkd.events.augmentation import compose
+
+    assert {type(mover).__name__ for mover in MOVERS} == compose.MOVERS
+    assert all(hasattr(tonic.transforms, name) for name in compose.MOVERS)
 
 
 def test_where_no_event_is_on_an_edge_the_bins_are_tonics():
@@ -140,7 +211,7 @@ def test_our_recordings_are_sliced(eyesim, tmp_path):
             metadata_path=str(tmp_path / "slices"),
             transform=row,
         )
-        assert len(sliced) >= 4 * len(whole)
+        assert len(sliced) >= 3 * len(whole)
         for i in (0, len(sliced) - 1):
             bins, label = sliced[i]
             assert bins.shape == (4, 2, 32, 32)

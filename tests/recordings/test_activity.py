@@ -37,6 +37,12 @@ def test_the_chart(counts, line):
     assert chart(counts) == line
 
 
+def test_a_last_bin_that_is_not_over_is_drawn_by_its_rate():
+    assert chart([8, 8, 8, 6], last=0.75) == "████"
+    assert chart([8, 8, 8, 1], last=0.125) == "███"
+    assert chart([5], last=0.001) == "█"
+
+
 def test_the_chart_joins_neighbours_when_there_are_more_than_columns():
     assert chart([2, 2, 4, 4, 8, 8], 3) == "▂▄█"
     assert len(chart(np.ones(1000), 60)) == 60

@@ -276,5 +276,7 @@ def test_round_trip_of_anything(tmp_path_factory, steps):
 def test_damage(tmp_path):
     rng = np.random.default_rng(0)
     events = [(int(x), int(y), 1000 + 7 * i, bool(x % 2)) for i, (x, y) in enumerate(rng.integers(0, 260, (150, 2)))]
-    found = hold(tmp_path / "x.aedat", davis_file(events), multiple=2)
+    data = davis_file(events)
+    begin = len(data) % 8
+    found = hold(tmp_path / "x.aedat", data, multiple=2, silent=lambda length: length % 8 == begin)
     assert {what for _, what in found} == {"read", "warned", "refused"}

@@ -1,14 +1,16 @@
 """Any recording to a file of ours, and what is in a recording, as the command line tells it."""
 
 import json
+import warnings
 
 import encoders
 import numpy as np
 import pytest
 
 from snnkd.cli import main
+from snnkd.errors import SnnkdWarning
 from snnkd.events import make_events
-from snnkd.recordings import Frames, open_recording, write_hdf5
+from snnkd.recordings import Frames, convert, open_recording, write_hdf5
 
 
 def scene(count=5000, seed=0):
@@ -100,7 +102,9 @@ def test_info_names_hot_pixels_and_draws_the_activity(tmp_path, capsys):
 def test_info_of_a_recording_without_events(tmp_path, capsys):
     write_hdf5(tmp_path / "a.h5", scene(0), (64, 48))
     assert main(["info", str(tmp_path / "a.h5")]) == 0
-    assert "hot pixels" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "events  none" in told
+    assert "hot pixels" not in told
 
 
 def test_simulate_a_video(tmp_path, capsys):
@@ -123,3 +127,46 @@ def test_simulate_a_video(tmp_path, capsys):
     for option, value in (("--threshold", "0"), ("--fps", "-1")):
         assert main([*command, "--overwrite", option, value]) == 2
         assert capsys.readouterr().err.startswith(f"snnkd: error: {option}: ")
+
+
+@pytest.mark.parametrize("ending", [".h5", ".npz"])
+def test_what_was_only_found_while_reading_is_told_in_what_is_written(tmp_path, ending):
+    """A cut record is found at the begin, words of another kind and a last line without its end at the end."""
+    events = scene(50)
+    words = bytes(encoders.evt3(*(events[name] for name in "xytp")))
+    trigger = (0xA000).to_bytes(2, "little")
+    unplaced = bytes.fromhex("01 20")  # an event before any time
+    data = encoders.header("evt 3.0", "geometry 64x48") + unplaced + words + trigger
+    (tmp_path / "a.raw").write_bytes(data)
+    with pytest.warns(SnnkdWarning, match="1 event was left out"):
+        written = convert(tmp_path / "a.raw", tmp_path / f"b{ending}")
+    assert written.event_count == 50
+    origin = written.metadata["converted_from"]
+    assert [w.split(":")[0] for w in origin["warnings"]] == ["1 event was left out"]
+    assert written.metadata["trigger_words"] == 1
+    (tmp_path / "a.csv").write_text("t,x,y,p\n1,2,3,1\n2,2,3,1\n3,2")
+    with pytest.warns(SnnkdWarning):
+        written = convert(tmp_path / "a.csv", tmp_path / f"c{ending}")
+    assert any("last line" in warning for warning in written.metadata["converted_from"]["warnings"])
+
+
+def test_where_it_came_from_first_is_kept(tmp_path):
+    (tmp_path / "a.txt").write_text("1 2 3 1\n2 5 5 0\n")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        first = convert(tmp_path / "a.txt", tmp_path / "b.npz")
+    second = convert(first, tmp_path / "c.h5")
+    third = convert(tmp_path / "c.h5", tmp_path / "d.npz")
+    origin = third.metadata["converted_from"]
+    assert (origin["format"], origin["name"]) == ("snnkd HDF5", "c.h5")
+    assert origin["converted_from"] == second.metadata["converted_from"]
+    assert origin["converted_from"]["converted_from"] == first.metadata["converted_from"]
+    assert first.metadata["converted_from"]["name"] == "a.txt"
+
+
+def test_converting_frames_holds_none_of_them(tmp_path, monkeypatch):
+    frames = Frames(np.zeros((50, 48, 64), np.uint8), np.arange(50))
+    write_hdf5(tmp_path / "a.h5", scene(), (64, 48), frames)
+    source = open_recording(tmp_path / "a.h5")
+    monkeypatch.setattr(type(source), "_read_frames", lambda *_: pytest.fail("all frames were read at once"))
+    assert convert(source, tmp_path / "b.h5").frame_count == 50

@@ -1,5 +1,6 @@
 """EVBEYE: the real sample, files made from the layout, and files that are wrong."""
 
+import os
 import struct
 import zlib
 
@@ -158,3 +159,41 @@ def test_a_wrong_frame_is_named(folder, content, message):
     assert recording.event_count == 3
     with pytest.raises(RecordingError, match=message):
         _ = recording.frames
+
+
+def test_a_cut_frame_is_named(folder):
+    path = folder / "frames" / "10_1_2_s_900.png"
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])  # which OpenCV would fill up
+    with pytest.raises(RecordingError, match=r"frame 10_1_2_s_900\.png is cut"):
+        _ = open_recording(folder).frames
+
+
+def test_a_file_that_shrinks_while_it_is_read_is_an_error(tmp_path):
+    """Touching a map of it would end the process (SIGBUS)."""
+    path = tmp_path / "x.aerdat"
+    path.write_bytes(packed([(1, 1, 1, t) for t in range(400_000)]))
+    recording = open_recording(path)
+    chunks = recording.chunks()
+    next(chunks)
+    os.truncate(path, 1_500_000)
+    with pytest.raises(RecordingError, match="ends at byte 1500000: it was cut while it was read"):
+        list(chunks)
+    os.truncate(path, 9)
+    with pytest.raises(RecordingError, match="it was cut while it was read"):
+        recording.event_count  # noqa: B018
+
+
+def test_frames_are_read_one_by_one(tmp_path):
+    (tmp_path / "events.aerdat").write_bytes(packed(RECORDS))
+    (tmp_path / "frames").mkdir()
+    for i in range(3):
+        image = np.full((260, 346), 10 * i, np.uint8)
+        cv2.imwrite(str(tmp_path / "frames" / f"{i}_0_0_st_{1000 + i}.png"), image)
+    (tmp_path / "frames" / "2_0_0_st_1002.png").write_bytes(b"no image")
+    recording = open_recording(tmp_path)
+    assert (recording.frame_count, recording.frame_times_us.tolist()) == (3, [1000, 1001, 1002])
+    frames = recording.iter_frames()
+    assert [(time, image.max()) for time, image in (next(frames), next(frames))] == [(1000, 0), (1001, 10)]
+    with pytest.raises(RecordingError, match=r"frame 2_0_0_st_1002\.png"):
+        next(frames)

@@ -1,6 +1,8 @@
 """snnkd's HDF5 layout: round trips, cut and wrong files, and writing that never leaves half a file."""
 
+import fcntl
 import json
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 
 from snnkd.errors import RecordingError, SnnkdWarning
 from snnkd.events import empty_events, make_events
-from snnkd.recordings import Frames, open_recording, write_hdf5
+from snnkd.recordings import Frames, Hdf5Recording, open_recording, write_hdf5
 
 
 def some_events(count=500, size=(40, 30), seed=0):
@@ -146,12 +148,19 @@ def replace(name, value):
         (replace("events/y", np.zeros(499, np.int16)), "differ in length"),
         (replace("events/x", np.zeros(500)), "events/x is float64"),
         (replace("events/x", np.zeros((500, 1), np.int16)), r"events/x is int16 \(500, 1\)"),
-        (replace("events/x", np.full(500, -1)), r"event 0 lies at \(x, y\) = \(-1"),
+        (replace("events/x", np.full(500, -1, np.int16)), r"event 0 lies at \(x, y\) = \(-1"),
         (replace("events/t", np.arange(500)[::-1].copy()), "event 1 is at 498 µs after 499 µs"),
-        (replace("frames/images", None), "frames/images is missing"),
+        (replace("frames/images", None), "one of the data sets frames/images and frames/timestamps_us is missing"),
         (replace("frames/timestamps_us", np.arange(2)), "3 frames and 2 timestamps"),
         (replace("frames/timestamps_us", np.array([2, 1, 3])), "frame 1 is at 1 µs after 2 µs"),
-        (replace("frames/images", np.zeros((3, 30, 40), np.int32)), "images must be uint8"),
+        (replace("frames/images", np.zeros((3, 30, 40), np.int32)), "frames .* are int32"),
+        (replace("events/x", np.zeros(500, np.int64)), "events/x is int64"),
+        (replace("events/t", np.zeros(500, np.uint64)), "events/t is uint64"),
+        (replace("events/p", np.zeros(500, np.int8)), "events/p is int8"),
+        (
+            replace("events/p", np.r_[np.ones(7, np.uint8), np.full(493, 7, np.uint8)]),
+            "event 7 has polarity 7, expected 0",
+        ),
         (replace("metadata", "{"), "damaged"),
         (replace("metadata", "[1]"), "not a JSON object"),
         (replace("metadata", 3), "not a string"),
@@ -193,7 +202,7 @@ def test_what_cannot_be_written_leaves_what_was_there(tmp_path, events, size, me
     path = tmp_path / "x.h5"
     path.write_text("precious")
     with pytest.raises((ValueError, TypeError), match=message):
-        write_hdf5(path, events, size, metadata=metadata)
+        write_hdf5(path, events, size, metadata=metadata, overwrite=True)
     assert path.read_text() == "precious"
     assert list(tmp_path.iterdir()) == [path]
 
@@ -207,12 +216,104 @@ def test_a_failure_while_writing_leaves_what_was_there(tmp_path, monkeypatch):
 
     monkeypatch.setattr(h5py.Group, "create_dataset", full)
     with pytest.raises(OSError, match="no space"):
-        write_hdf5(path, some_events(), (40, 30))
+        write_hdf5(path, some_events(), (40, 30), overwrite=True)
     assert path.read_text() == "precious"
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_an_older_file_is_replaced(whole):
-    write_hdf5(whole, some_events(7), (40, 30))
+def test_an_older_file_is_replaced_where_that_is_asked_for(whole):
+    with pytest.raises(RecordingError, match="is there already; choose another name, or give overwrite=True"):
+        write_hdf5(whole, some_events(7), (40, 30))
+    assert open_recording(whole).event_count == 500
+    write_hdf5(whole, some_events(7), (40, 30), overwrite=True)
     assert open_recording(whole).event_count == 7
     assert open_recording(whole).frames is None
+
+
+def promise(name, dtype, **options):
+    """Put a data set that was never written in the place of one of 500."""
+
+    def change(file):
+        del file[name]
+        file.create_dataset(name, dtype=dtype, **{"shape": (500,), **options})
+
+    return change
+
+
+def external_link(file):
+    file.move("events/t", "elsewhere")
+    with h5py.File(f"{file.filename}.other", "w") as other:
+        file.copy("elsewhere", other, "t")
+    file["events/t"] = h5py.ExternalLink(f"{file.filename}.other", "t")
+
+
+def external_storage(file):
+    Path(f"{file.filename}.raw").write_bytes(bytes(4000))
+    del file["events/t"]
+    file.create_dataset("events/t", (500,), "i8", external=f"{file.filename}.raw")
+
+
+def endless(file):
+    for name, kind in {"t": "i8", "x": "i2", "y": "i2", "p": "u1"}.items():
+        promise(f"events/{name}", kind, shape=(10**11,), chunks=(1 << 16,), compression="gzip")(file)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (endless, r"events/t promises \(100000000000,\), but some of it was never written"),
+        (promise("events/t", "i8"), r"events/t promises \(500,\) and holds less"),
+        (promise("events/x", "i2", chunks=(100,)), "events/x promises .* never written"),
+        (
+            promise("events/t", "i8", chunks=(1 << 22,), maxshape=(None,)),
+            r"events/t has chunks \(4194304,\), over 16777216",
+        ),
+        (
+            promise("frames/images", "u1", shape=(3, 30, 40), chunks=(1, 30, 40)),
+            "frames/images promises .* never written",
+        ),
+        (promise("frames/timestamps_us", "i8", shape=(3,)), "frames/timestamps_us promises .* holds less"),
+        (promise("metadata", "S1000000", shape=()), "metadata promises .* holds less"),
+        (external_link, "events/t lies in other files"),
+        (external_storage, "events/t lies in other files"),
+    ],
+)
+def test_events_that_are_not_in_the_file_are_not_made_up(whole, change, message):
+    with h5py.File(whole, "a") as file:
+        change(file)
+    with pytest.raises(RecordingError, match=message):
+        open_recording(whole)
+
+
+def test_a_file_that_is_being_written_is_called_that(whole):
+    with whole.open("rb+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # as HDF5 locks it
+        with pytest.raises(RecordingError, match="is locked: another program has it open to write"):
+            open_recording(whole)
+    assert open_recording(whole).event_count == 500
+
+
+def test_number_and_times_are_known_without_reading_the_events(whole, monkeypatch):
+    def read(*arguments):
+        raise AssertionError("the events were read")
+
+    monkeypatch.setattr(Hdf5Recording, "_read_chunks", read)
+    recording, events = open_recording(whole), some_events()
+    assert (recording.event_count, recording.start_us, recording.end_us) == (500, events["t"][0], events["t"][-1])
+
+
+def test_frames_come_one_by_one(tmp_path):
+    frames = some_frames(200)
+    write_hdf5(tmp_path / "x.h5", some_events(), (40, 30), frames)
+    recording = open_recording(tmp_path / "x.h5")
+    assert recording.frame_count == 200
+    times, images = zip(*recording.iter_frames(), strict=True)
+    assert list(times) == frames.timestamps_us.tolist() == recording.frame_times_us.tolist()
+    np.testing.assert_array_equal(images, frames.images)
+    assert "frames" not in recording.__dict__, "they are not held"
+
+
+def test_frames_without_their_times_are_no_frames(tmp_path):
+    with pytest.raises(TypeError, match=r"frames must be Frames\(images, timestamps_us\), got ndarray"):
+        write_hdf5(tmp_path / "x.h5", some_events(), (40, 30), np.zeros((3, 30, 40), np.uint8))
+    assert list(tmp_path.iterdir()) == []

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import types
 from pathlib import Path
 
 import h5py
@@ -69,7 +70,8 @@ def test_three_et_with_other_names_and_signed_polarity(path):
     EVENTS_SIGNED["x"], EVENTS_SIGNED["y"] = EVENTS["x"], EVENTS["y"]
     with h5py.File(path, "w") as file:
         file["events"] = EVENTS_SIGNED
-    recording = open_recording(path)
+    with pytest.warns(SnnkdWarning, match="are taken for s"):
+        recording = open_recording(path)
     np.testing.assert_array_equal(recording.events, EVENTS)
     assert recording.metadata["time_unit"] == "s"
 
@@ -139,6 +141,13 @@ def test_a_missing_filter_is_told(path, monkeypatch):
     monkeypatch.setitem(sys.modules, "hdf5plugin", None)  # as if it were not installed
     with_filter(path, "events", 32_000 + 765, TABLE)
     with pytest.raises(RecordingError, match=r"the filter 32765 .* pip install hdf5plugin"):
+        open_recording(path)
+
+
+def test_a_filter_that_the_plugin_lacks_is_told(path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "hdf5plugin", types.ModuleType("hdf5plugin"))  # as if installed, without it
+    with_filter(path, "events", 40_000, TABLE)
+    with pytest.raises(RecordingError, match=r"the filter 40000 .* nor does hdf5plugin bring it; write .* with gzip"):
         open_recording(path)
 
 
@@ -275,10 +284,45 @@ def test_damage_crashes_nothing(tmp_path, layout):
         dsec(whole, 10**6, **COMPRESSED)
     folder = tmp_path / "damaged"
     folder.mkdir()
-    for i, (kind, data) in enumerate(mutations(whole.read_bytes(), 150)):
-        (folder / f"{i:03d} {kind}.h5").write_bytes(data)
+    for i, (kind, data) in enumerate(mutations(whole.read_bytes(), 1000)):
+        (folder / f"{i:04d} {kind}.h5").write_bytes(data)
     script = READ_ALL.format(here=str(Path(__file__).parent), folder=str(folder))
-    done = subprocess.run([sys.executable, "-W", "ignore", "-c", script], capture_output=True, text=True, timeout=120)
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", script], capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stderr[-2000:]
     print(done.stdout)
     assert "refused" in done.stdout
+
+
+def v2e(path, frames=3, **more):
+    """As v2e's event writer leaves it, with --dvs_h5 and its frames."""
+    rng = np.random.default_rng(1)
+    with h5py.File(path, "w") as file:
+        table = np.stack([EVENTS[name].astype(np.int64) for name in "txy"] + [EVENTS["p"] * 2 - 1], axis=1)
+        file.create_dataset("events", data=table.astype(np.uint32), chunks=(100, 4), compression="gzip")
+        file["frame"] = rng.integers(0, 256, (frames, 30, 40), np.uint8)
+        file["frame_ts"] = (np.arange(frames) * 33_333).astype(np.uint32)
+        file["frame_idx"] = np.arange(frames, dtype=np.uint64)
+        for name, values in more.items():
+            file[name] = values
+        return file["frame"][()]
+
+
+def test_frames_of_v2e_are_read(path):
+    images = v2e(path)
+    with h5py.File(path, "a") as file:
+        file["events"][:, 3] = EVENTS["p"]
+    recording = open_recording(path)
+    assert (recording.format, recording.warnings, recording.frame_count) == ("HDF5 (v2e)", [], 3)
+    np.testing.assert_array_equal([image for _, image in recording.iter_frames()], images)
+    np.testing.assert_array_equal(recording.frames.images, images)
+    assert recording.frame_times_us.tolist() == [0, 33_333, 66_666]
+
+
+def test_what_is_no_event_is_told(path):
+    v2e(path, imu=[1.0, 2.0])
+    with h5py.File(path, "a") as file:
+        file["events"][:, 3] = EVENTS["p"]
+        del file["frame_ts"]
+    with pytest.warns(SnnkdWarning, match="what is no event was left out: frame, frame_idx, imu"):
+        recording = open_recording(path)
+    assert (recording.frame_count, recording.frames) == (0, None)

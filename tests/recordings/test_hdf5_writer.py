@@ -143,7 +143,7 @@ def test_an_error_leaves_nothing_behind(tmp_path, fault, kind, message, before):
     path = tmp_path / "a.h5"
     if before:
         path.write_bytes(before)
-    with pytest.raises(kind, match=message), Hdf5Writer(path, SIZE) as writer:
+    with pytest.raises(kind, match=message), Hdf5Writer(path, SIZE, overwrite=True) as writer:
         fault(writer)
     assert list(tmp_path.iterdir()) == ([path] if before else [])
     assert not before or path.read_bytes() == before

@@ -1,5 +1,8 @@
 """What all recordings share, on a recording in memory: windows, order, checks; and the registry."""
 
+import os
+import warnings
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -54,7 +57,15 @@ def test_windows_partition_the_recording(case, window, start, end):
     first = times[0] if start is None and times else start if start is None else origin + start
     last = None if end is None else origin + end
     absolute = None if start is None else origin + start
-    windows = list(recording.windows(window, absolute, last))
+    if None not in (absolute, last) and last < absolute:
+        with pytest.raises(ValueError, match="end_us must not be before start_us"):
+            recording.windows(window, absolute, last)
+        return
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        windows = list(recording.windows(window, absolute, last))
+    missed = bool(times) and ((last is not None and last <= times[0]) or first > times[-1])
+    assert ["no event is in the windows asked for" in str(w.message) for w in told] == [True] * missed
 
     inside = [t for t in times if t >= first and (last is None or t < last)] if first is not None else []
     # How many there have to be follows from the two ends alone.
@@ -98,7 +109,7 @@ def test_a_jump_in_time_is_told_with_its_place(cuts):
         with pytest.raises(RecordingError, match=message):
             next(windows), next(windows)
     assert len(list(memory([0, 5, 5 + 330_000_000_001], cuts).windows(33_000, end_us=100))) == 1
-    with pytest.raises(RecordingError, match="event 0 is at 1600000000000000 µs after 0 µs"):
+    with pytest.raises(ValueError, match=r"start_us = 0 is more than 10000000 windows .* at 1600000000000000 µs"):
         next(memory([1_600_000_000_000_000], ()).windows(33_000, start_us=0))
 
 
@@ -112,9 +123,32 @@ def test_a_window_below_a_microsecond_is_told_at_once(window):
         memory([1]).windows(window)
 
 
+@pytest.mark.parametrize("times", [{"window_us": 0.05}, {"window_us": 50e3}, {"start_us": 0.5}, {"end_us": "7"}])
+def test_times_that_are_no_whole_microseconds_are_told(times):
+    (name, value), *_ = times.items()
+    with pytest.raises(TypeError, match=rf"{name} is whole µs, got {value!r} \(50 ms is 50000\)"):
+        memory([1]).windows(**times)
+
+
+@pytest.mark.parametrize(("range_us", "why"), [((0, 100), "its first event .* 500"), ((901, 1000), "its last .* 900")])
+def test_windows_beside_the_recording_are_told(range_us, why):
+    with pytest.warns(SnnkdWarning, match=rf"memory\.x: no event is in the windows asked for: .*{why}"):
+        assert not any(len(w.events) for w in memory([500, 900]).windows(50, *range_us))
+    assert len(list(memory([500, 900]).windows(50, 600, 700))) == 2, "silence within the recording is no mistake"
+
+
+def test_windows_of_what_is_in_memory_are_the_callers_own():
+    recording = memory([1, 2, 3])
+    before = recording.events.copy()
+    for chunk in [*recording.chunks(), *(w.events for w in recording.windows(2))]:
+        chunk["x"] += 1
+    np.testing.assert_array_equal(recording.events, before)
+
+
 def test_facts_and_events():
     recording = memory([100, 150, 150, 900], cuts=[1, 1, 3])
     assert (recording.event_count, recording.start_us, recording.duration_us) == (4, 100, 800)
+    assert recording.end_us == 900
     assert [len(c) for c in recording.chunks()] == [1, 2, 1]
     assert recording.events["t"].tolist() == [100, 150, 150, 900]
     before = recording.reads
@@ -181,6 +215,15 @@ def test_frames():
     assert Memory([]).frames is None
 
 
+def test_the_times_of_frames_stand_for_those_of_events_that_are_not_there():
+    recording = Memory([], (IMAGES, np.array([7, 40], np.int64)))
+    assert (recording.frame_count, recording.frame_times_us.tolist()) == (2, [7, 40])
+    assert (recording.start_us, recording.end_us, recording.duration_us) == (7, 40, 33)
+    both = Memory([([0], [0], [9], [1])], (IMAGES, np.array([7, 40], np.int64)))
+    assert (both.start_us, both.end_us, both.duration_us, both.frame_count) == (9, 9, 0, 2)
+    assert (memory([]).frame_count, memory([3]).end_us) == (0, 3)
+
+
 @pytest.fixture
 def formats(monkeypatch):
     monkeypatch.setattr(registry, "_formats", list(registry._formats))
@@ -217,9 +260,9 @@ def test_a_folder_of_a_format_is_recognised(formats, tmp_path):
     [
         ("missing.aedat4", None, "no such file"),
         ("empty.aedat4", b"", "empty"),
-        ("text.doc", b"hello", r"of no known format; known are AEDAT2 \(\.aedat, \.aedat2\), AEDAT4"),
-        ("noise", bytes(range(256)), "snnkd HDF5"),
-        ("folder", "a folder", "the folder is of no known format"),
+        ("text.doc", b"hello", "is of no known format; the README lists those that are read"),
+        ("noise", bytes(range(256)), "of no known format"),
+        ("folder", "a folder", "the folder is empty"),
     ],
 )
 def test_what_cannot_be_opened_is_told_in_one_line(tmp_path, name, content, message):
@@ -232,3 +275,15 @@ def test_what_cannot_be_opened_is_told_in_one_line(tmp_path, name, content, mess
         open_recording(path)
     assert str(error.value).startswith(f"{path}: ")
     assert "\n" not in str(error.value)
+
+
+def test_a_pipe_is_refused_and_neither_waited_for_nor_used_up(tmp_path):
+    os.mkfifo(tmp_path / "f.csv")
+    with pytest.raises(RecordingError, match="no regular file"):
+        open_recording(tmp_path / "f.csv")
+    reading, writing = os.pipe()
+    os.write(writing, b"t,x,y,p\n")
+    with pytest.raises(RecordingError, match="save its content"):
+        open_recording(f"/dev/fd/{reading}")
+    assert os.read(reading, 100) == b"t,x,y,p\n"
+    os.close(reading), os.close(writing)

@@ -31,15 +31,57 @@ def test_finds_the_thresholds_that_made_the_events(noise):
     assert fitted.threshold_on == pytest.approx(0.21, rel=0.03)
     assert fitted.threshold_off == pytest.approx(0.27, rel=0.03)
     assert fit_sensor(frames, real, SensorModel(linear_below=30, **noise)).linear_below == 30
+    for knees in (np.array([20.0, 40.0]), np.array([40])):
+        assert fit_sensor(frames, real, SensorModel(seed=2, **noise), linear_below=knees).linear_below == 40
+    assert fit_sensor(frames, real, SensorModel(**noise), linear_below=np.array([])).linear_below == 20
 
 
-def test_meets_a_real_camera(sample):
-    """The near-eye pair: total within 10%, rate correlation 0.95, spatial correlation 0.75, and more."""
+@pytest.fixture
+def near_eye(sample):
+    """Frames of a real near-eye recording, its events without those of hot pixels, and the sensor's size."""
     path, _ = sample("evbeye_user9/0/events.aerdat")
     with pytest.warns(SnnkdWarning, match="cut record"):
         recording = open_recording(path.parent)
-    frames, size = recording.frames, recording.sensor_size
-    real = drop_pixels(recording.events, hot_pixels(recording.events, size))
+    size = recording.sensor_size
+    hot = hot_pixels(recording.events, size)
+    assert hot.sum() == 4
+    return recording.frames, drop_pixels(recording.events, hot), size
+
+
+@pytest.mark.parametrize(
+    ("preset", "count", "rates", "places", "early"),
+    [("davis346", 259_644, 0.992, 0.742, 0.46), ("davis346_near_eye", 259_447, 0.995, 0.910, 0.44)],
+)
+@pytest.mark.parametrize("seed", [0, 1])
+def test_presets_make_what_a_real_camera_made(near_eye, preset, count, rates, places, early, seed):
+    """The figures in the presets' docstrings; another seed is another camera, of which they hold nearly."""
+    frames, real, size = near_eye
+    made = simulate_events(frames.images, frames.timestamps_us, getattr(SensorModel, preset)(seed))
+    agreement = compare_events(real, made, frames.timestamps_us, size)
+    assert agreement.real == 259_579
+    assert agreement.made == pytest.approx(count, rel=1e-2 if seed else 1e-3)
+    assert agreement.made_on == pytest.approx(agreement.real_on, abs=0.01)
+    assert agreement.rate_correlation == pytest.approx(rates, abs=0.001)
+    assert agreement.spatial_correlation == pytest.approx(places, abs=0.004)
+    # From the start: a leak that began at a random phase made 72% of them ON.
+    start = compare_events(real, made, frames.timestamps_us[:3], size)
+    assert start.real_on == pytest.approx(0.41, abs=0.005)
+    assert start.made_on == pytest.approx(early, abs=0.01)
+    assert start.made == pytest.approx(start.real, rel=0.2)
+
+
+def test_the_near_eye_preset_is_what_the_fit_finds(near_eye):
+    frames, real, _ = near_eye
+    fitted = fit_sensor(frames, real, SensorModel.davis346(), linear_below=[20, 40, 60, 70, 80, 90, 100, 120])
+    preset = SensorModel.davis346_near_eye()
+    assert replace(fitted, threshold_on=preset.threshold_on, threshold_off=preset.threshold_off) == preset
+    assert fitted.threshold_on == pytest.approx(preset.threshold_on, rel=0.01)
+    assert fitted.threshold_off == pytest.approx(preset.threshold_off, rel=0.01)
+
+
+def test_meets_a_real_camera(near_eye):
+    """The near-eye pair: total within 10%, rate correlation 0.95, spatial correlation 0.75, and more."""
+    frames, real, size = near_eye
     knees = [20.0, 80.0, 100.0]
     for base in (SensorModel.davis346(), SensorModel.noiseless()):
         fitted = fit_sensor(frames, real, base, linear_below=knees)

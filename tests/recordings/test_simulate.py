@@ -102,7 +102,7 @@ def test_a_folder_of_images_is_a_source(tmp_path):
     np.testing.assert_array_equal(recording.events, simulate_events(images, times, NOISY))
     assert done == [(i, 6) for i in range(1, 7)]
     with pytest.warns(SnnkdWarning, match="absent"), pytest.warns(SnnkdWarning, match="30 frames a second"):
-        result = simulate_recording(tmp_path / "eye", tmp_path / "out.h5", NOISY)
+        result = simulate_recording(tmp_path / "eye", tmp_path / "out.h5", NOISY, overwrite=True)
     assert result.end_us == 200_000
 
 
@@ -119,8 +119,9 @@ def test_a_video_is_a_source(tmp_path, name, codec):
     sensor = SensorModel.noiseless(0.25)
     for fps, period in ((None, 25_000), (100, 10_000)):
         done = []
-        result = simulate_recording(path, tmp_path / "out.h5", sensor, fps=fps, progress=lambda *a: done.append(a[0]))  # noqa: B023
-        recording = open_recording(tmp_path / "out.h5")
+        out = tmp_path / f"{fps}.h5"
+        result = simulate_recording(path, out, sensor, fps=fps, progress=lambda *a: done.append(a[0]))  # noqa: B023
+        recording = open_recording(out)
         frames = recording.frames
         assert (result.frames, done, recording.sensor_size) == (25, list(range(1, 26)), (64, 48))
         np.testing.assert_array_equal(frames.timestamps_us, np.arange(25) * period)
@@ -136,9 +137,9 @@ def test_a_video_is_a_source(tmp_path, name, codec):
 def test_what_a_source_with_events_warns_of_is_passed_on(sample, tmp_path):
     path, _ = sample("evbeye_user9/0/events.aerdat")
     with pytest.warns(SnnkdWarning, match="cut record"):
-        result = simulate_recording(path.parent, tmp_path / "out.h5", SensorModel.davis346(), fps=25)
+        result = simulate_recording(path.parent, tmp_path / "out.h5", fps=25)
     assert (result.frames, result.sensor_size, result.start_us, result.end_us) == (31, (346, 260), 0, 1_200_000)
-    assert result.events == pytest.approx(263_549, rel=0.02)
+    assert result.events == pytest.approx(259_644, rel=0.02)
 
 
 @pytest.mark.parametrize("fps", [0, -1, float("nan"), float("inf"), 1e6])
@@ -161,7 +162,8 @@ def test_frames_and_events_pass_through_and_are_not_kept(tmp_path):
             totals.append((done, total))
 
         tracemalloc.start()
-        result = simulate_recording(source, tmp_path / "out.h5", SensorModel.noiseless(0.2), progress=progress)
+        out = tmp_path / f"{count}.h5"
+        result = simulate_recording(source, out, SensorModel.noiseless(0.2), progress=progress)
         most = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         assert set(ahead) == {0}
@@ -216,6 +218,7 @@ IMAGES, TIMES = scene(12)
 FAULTS = {
     "no frames to make events of": [],
     "one frame only": [(5, IMAGES[0])],
+    "all of its 3 frames are at 5 µs; say how fast they follow with fps": [(5, image) for image in IMAGES[:3]],
     "time runs backwards: frame 2 is at 10 µs after 20": [(5, IMAGES[0]), (20, IMAGES[1]), (10, IMAGES[2])],
     r"frame 1 is uint8 \(5, 6\), expected .* = \(24, 32\)": [(5, IMAGES[0]), (20, np.zeros((5, 6), np.uint8))],
     r"frame 0 is uint8 \(5, 6, 3\), expected a greyscale": [(5, np.zeros((5, 6, 3), np.uint8))],
@@ -231,7 +234,7 @@ FAULTS = {
 def test_a_fault_of_the_source_leaves_nothing_behind(tmp_path, message):
     (tmp_path / "out.h5").write_bytes(b"what was there")
     with pytest.raises(RecordingError, match=message):
-        simulate_recording(Film(tmp_path / "film", FAULTS[message]), tmp_path / "out.h5", NOISY)
+        simulate_recording(Film(tmp_path / "film", FAULTS[message]), tmp_path / "out.h5", NOISY, overwrite=True)
     assert [p.name for p in tmp_path.iterdir()] == ["out.h5"]
     assert (tmp_path / "out.h5").read_bytes() == b"what was there"
 
@@ -249,3 +252,29 @@ def test_a_source_is_not_overwritten(tmp_path, monkeypatch):
 def test_an_unwritable_place_is_an_os_error(tmp_path):
     with pytest.raises(OSError, match="none"):
         simulate_recording(film(tmp_path, *scene(3)), tmp_path / "none" / "out.h5")
+
+
+def test_a_file_that_is_there_stays_unless_it_may_go(tmp_path):
+    images, times = scene(3)
+    (tmp_path / "out.h5").write_bytes(b"what was there")
+    source = film(tmp_path, images, times)
+    with pytest.raises(RecordingError, match="is there already"):
+        simulate_recording(source, tmp_path / "out.h5", NOISY)
+    assert source.given == 0
+    assert (tmp_path / "out.h5").read_bytes() == b"what was there"
+    simulate_recording(source, tmp_path / "out.h5", NOISY, overwrite=True)
+    np.testing.assert_array_equal(open_recording(tmp_path / "out.h5").events, simulate_events(images, times, NOISY))
+
+
+def test_left_out_the_sensor_is_a_davis346(tmp_path):
+    images, times = scene(4)
+    simulate_recording(film(tmp_path, images, times), tmp_path / "out.h5")
+    recording = open_recording(tmp_path / "out.h5")
+    assert recording.metadata["sensor_model"] == asdict(SensorModel.davis346())
+    np.testing.assert_array_equal(recording.events, simulate_events(images, times))
+
+
+def test_a_name_is_no_sensor(tmp_path):
+    with pytest.raises(TypeError, match="must be a SensorModel"):
+        simulate_recording(film(tmp_path, *scene(3)), tmp_path / "out.h5", "davis346")
+    assert not (tmp_path / "out.h5").exists()

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 import snnkd.recordings.text
 from snnkd.errors import RecordingError, SnnkdWarning
 from snnkd.recordings import open_recording
-from snnkd.recordings._column_names import infer_unit, role_of
+from snnkd.recordings._column_names import role_of
 from snnkd.recordings.text import TextRecording
 
 T0 = 1_657_711_738_105_396
@@ -47,9 +47,9 @@ def lines(template, events=EVENTS, end="\n"):
         ("# made by hand\n# x y p t\n", "{x} {y} {p} {t}"),
         ("% words\n\n// more words, of any kind\n", "{t} {x} {y} {p}"),
         ("\ufefft x y p\n", "{t} {x} {y} {p}"),
-        ("", "{s:.6f} {x} {y} {p}"),
-        ("", "{s!r} {x} {y} {p}"),
-        ("", "{s:.9e} {x} {y} {p}".replace("9e", "18e")),
+        ("%geometry:346,260\n", "{x},{y},{p},{t}"),
+        ("t_s x y p\n", "{s!r} {x} {y} {p}"),
+        ("t_s x y p\n", "{s:.18e} {x} {y} {p}"),
     ],
 )
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
@@ -59,7 +59,7 @@ def test_spellings(path, header, template, end):
     assert recording.format == "text"
     assert recording.events.tolist() == EVENTS
     assert recording.sensor_size == (346, 260)
-    assert recording.metadata["sensor_size_from"] == "largest coordinates"
+    assert recording.metadata["sensor_size_from"] == ("header" if "geometry" in header else "largest coordinates")
     assert (recording.event_count, recording.start_us, recording.duration_us) == (4, T0, 1_000_000)
     assert recording.warnings == []
 
@@ -118,7 +118,7 @@ def test_arguments_decide(path):
         ("# nothing but words\n", "no line of numbers"),
         ("hello", "no line of numbers"),
         ("1657711738105396 120", "has 2 columns without names"),
-        ("70000 1\n1 2 3 1\n", "the sensor as 70000×1"),
+        ("70000 1\n1 2 3 1\n", "its header gives the sensor as 70000×1"),
     ],
 )
 def test_what_cannot_be_told_is_asked(path, content, message):
@@ -190,7 +190,10 @@ def test_a_line_without_end_is_told(path, monkeypatch):
 def test_only_names_are_no_events(path):
     path.write_text("t,x,y,p\n")
     recording = open_recording(path)
-    assert (len(recording.events), recording.duration_us, recording.sensor_size) == (0, 0, (1, 1))
+    assert (len(recording.events), recording.duration_us) == (0, 0)
+    with pytest.raises(RecordingError, match="the size of its sensor is unknown: it holds no events; say the size"):
+        _ = recording.sensor_size
+    assert open_recording(path, sensor_size=(9, 7)).sensor_size == (9, 7)
     assert list(recording) == []
 
 
@@ -249,17 +252,6 @@ def test_the_ending_does_not_matter(tmp_path):
 )
 def test_names(name, role):
     assert role_of(name) == role
-
-
-def test_units():
-    few, slow, quick = np.array([5.0, 6.0]), np.arange(1000) * 0.0111, np.arange(1000) * 0.0099
-    assert infer_unit(True, 0, few) == "us"
-    assert infer_unit(True, 0, np.empty(0)) == "us"
-    assert infer_unit(False, 4, few) == "s"
-    assert infer_unit(False, 4, quick) == "s"
-    for whole, decimals, times in ((False, 3, few), (True, 0, few * 1e17), (False, 4, slow)):
-        with pytest.raises(ValueError, match="say the unit"):
-            infer_unit(whole, decimals, times)
 
 
 @settings(max_examples=60, deadline=None)

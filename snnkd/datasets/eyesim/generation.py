@@ -118,7 +118,7 @@ def _make(folder: Path, job: Job, settings: Settings, recipe: dict[str, Any]) ->
     """Simulate one recording and write it; the file appears when it is whole."""
     made = simulate_sequence(job.seed, job.person, job.emotion, job.take, settings)
     metadata = made.metadata | {"settings": recipe}
-    write_hdf5(folder / job.file, made.events, settings.size, frames=made.frames, metadata=metadata)
+    write_hdf5(folder / job.file, made.events, settings.size, frames=made.frames, metadata=metadata, overwrite=True)
 
 
 def _is_whole(path: Path, recipe: dict[str, Any]) -> bool:

@@ -10,11 +10,11 @@ blobs use
 import math
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from snnkd.datasets.eyesim.geometry import Geometry
 from snnkd.datasets.eyesim.textures import Texture
+from snnkd.events._compile import njit
 
 _inline = njit(cache=True, fastmath=True, inline="always")
 

@@ -24,7 +24,7 @@ from snnkd.errors import DatasetError
 from snnkd.events import Events
 from snnkd.recordings import Frames, SensorModel, simulate_events
 
-VERSION = 1
+VERSION = 2
 """Version of the simulator: a change that alters recordings raises it, so that old and new are not mixed."""
 
 _TAKE_KEY, _SESSION_KEY = 0x7A4E, 0x5E55  # keep the streams of takes, sessions and persons apart

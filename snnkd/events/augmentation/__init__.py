@@ -1,7 +1,7 @@
 """Augmentation of events and frames together: each a frozen dataclass, called with an event array or with a pair."""
 
 from snnkd.events.augmentation.affine import RandomAffine, affine_matrix, move_events, move_images
-from snnkd.events.augmentation.base import Augmentation
+from snnkd.events.augmentation.base import Augmentation, Range, Seed
 from snnkd.events.augmentation.compose import Compose, standard_augmentation
 from snnkd.events.augmentation.drop import EventDrop, drop_area, drop_random, drop_time
 from snnkd.events.augmentation.flip import HorizontalFlip
@@ -17,6 +17,8 @@ __all__ = [
     "HotPixels",
     "Noise",
     "RandomAffine",
+    "Range",
+    "Seed",
     "TimeScale",
     "affine_matrix",
     "drop_area",

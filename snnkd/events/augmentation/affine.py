@@ -19,9 +19,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from snnkd.events._arguments import check_bounds, check_number, check_sensor
 from snnkd.events._threads import in_worker
-from snnkd.events.array import Events
-from snnkd.events.augmentation.base import Augmentation, Range, check_bounds, draw
+from snnkd.events.array import Events, as_events
+from snnkd.events.augmentation.base import Augmentation, Range, draw
 from snnkd.events.pair import FrameStack
 
 
@@ -29,7 +30,7 @@ def affine_matrix(
     sensor_size: tuple[int, int], degrees: float = 0.0, scale: float = 1.0, shift: tuple[float, float] = (0.0, 0.0)
 ) -> NDArray[np.float64]:
     """The map of this module's docstring as (2, 3): ``u' = M[:, :2] @ u + M[:, 2]``; ``shift`` is (a, b)."""
-    size = np.array(sensor_size, np.float64)
+    size = np.array(check_sensor(sensor_size), np.float64)
     centre = (size - 1) / 2
     angle = math.radians(degrees)
     linear = scale * np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
@@ -38,6 +39,7 @@ def affine_matrix(
 
 def move_events(events: Events, sensor_size: tuple[int, int], matrix: NDArray[np.float64]) -> Events:
     """Events (N,) at their new pixels, without those that leave the sensor (W, H); in the same order."""
+    events, sensor_size = as_events(events), check_sensor(sensor_size)
     x, y = events["x"].astype(np.float64), events["y"].astype(np.float64)
     column, row = (np.floor(a * x + b * y + c + 0.5) for a, b, c in matrix)
     kept = (column >= 0) & (row >= 0) & (column < sensor_size[0]) & (row < sensor_size[1])
@@ -72,8 +74,8 @@ class RandomAffine(Augmentation):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_bounds("degrees", (-self.degrees, self.degrees), -180, 180)
-        check_bounds("shift", (-self.shift, self.shift), -1, 1)
+        check_number("degrees", self.degrees, 0, 180)
+        check_number("shift", self.shift, 0, 1)
         check_bounds("scale", self.scale, 0.01, 100)
 
     def draw_matrix(self, generator: np.random.Generator) -> NDArray[np.float64]:

@@ -12,27 +12,36 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from snnkd.events.array import Events
-from snnkd.events.augmentation.base import Augmentation, Range, check_bounds, draw
+from snnkd.events._arguments import check_all_whole, check_bounds, check_number, check_whole
+from snnkd.events.array import Events, as_events
+from snnkd.events.augmentation.base import Augmentation, Range, draw
 from snnkd.events.pair import FrameStack
 
 Way = Literal["nothing", "time", "area", "random"]
 
 
 def drop_time(events: Events, start_us: int, length_us: int) -> Events:
-    """Events outside of ``[start_us, start_us + length_us)``."""
-    return events[(events["t"] < start_us) | (events["t"] >= start_us + length_us)]
+    """Events outside of ``[start_us, start_us + length_us)``; ``ValueError`` for a negative length."""
+    events, start, length = as_events(events), check_whole(start_us, "start_us"), check_whole(length_us, "length_us")
+    if length < 0:
+        raise ValueError(f"length_us must be 0 or more, got {length}")
+    return events[(events["t"] < start) | (events["t"] >= start + length)]
 
 
 def drop_area(events: Events, box: tuple[int, int, int, int]) -> Events:
-    """Events outside of ``box`` (x0, y0, w, h)."""
-    x0, y0, width, height = box
+    """Events outside of ``box`` (x0, y0, w, h); ``ValueError`` for negative sides."""
+    events, values = as_events(events), check_all_whole(box, "box", "(x0, y0, w, h)")
+    if len(values) != 4 or min(values[2:]) < 0:
+        raise ValueError(f"box must be (x0, y0, w, h) with w and h of 0 or more, got {values}")
+    x0, y0, width, height = values
     x, y = events["x"], events["y"]
     return events[(x < x0) | (x >= x0 + width) | (y < y0) | (y >= y0 + height)]
 
 
 def drop_random(events: Events, probability: float, generator: np.random.Generator) -> Events:
-    """Each event is dropped with ``probability``."""
+    """Each event is dropped with ``probability``; ``ValueError`` for one outside 0 to 1."""
+    check_number("probability", probability, 0, 1)
+    events = as_events(events)
     return events[generator.random(len(events)) >= probability]
 
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from snnkd.events._arguments import check_number
 from snnkd.events.array import Events
-from snnkd.events.augmentation.base import Augmentation, check_bounds
+from snnkd.events.augmentation.base import Augmentation
 from snnkd.events.pair import FrameStack
 
 
@@ -21,7 +22,7 @@ class HorizontalFlip(Augmentation):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_bounds("probability", (self.probability, self.probability), 0, 1)
+        check_number("probability", self.probability, 0, 1)
 
     def apply(
         self, events: Events, frames: FrameStack | None, generator: np.random.Generator

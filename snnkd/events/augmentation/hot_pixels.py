@@ -7,21 +7,29 @@ within 1 µs of each other, at mean rates of 82 to 13,532 events a second. Frame
 """
 
 import math
-import operator
 from dataclasses import dataclass
 
 import numpy as np
 
+from snnkd.events._arguments import check_bounds, check_number, check_whole
 from snnkd.events.array import Events, empty_events, make_events, order_by_time
-from snnkd.events.augmentation.base import Augmentation, Range, check_bounds, draw
+from snnkd.events.augmentation.base import Augmentation, Range, draw
 from snnkd.events.augmentation.noise import MOST
 from snnkd.events.pair import FrameStack, span_us
+
+RATES = (1e-3, 1e6)
+"""Rates that a hot pixel may have: from one event in a quarter of an hour to one each µs."""
 
 
 def hot_pixel_events(
     place: tuple[int, int], first_us: int, last_us: int, rate_hz: float, phase: float, polarity: bool
 ) -> Events:
-    """What one hot pixel at ``place`` (x, y) sends from ``first_us`` to ``last_us``; ``phase`` is in [0, 1)."""
+    """What one hot pixel at ``place`` (x, y) sends from ``first_us`` to ``last_us``; ``phase`` is in [0, 1).
+
+    Raises ``ValueError`` for a rate outside of 0.001 to 1,000,000 events a second or a phase out of range.
+    """
+    check_number("rate_hz", rate_hz, *RATES)
+    check_number("phase", phase, 0, math.nextafter(1, 0))
     most = (last_us - first_us) * 1e-6 * rate_hz + 1
     if most > MOST:
         raise ValueError(f"{most:.3g} events would be added from {first_us} to {last_us} µs: is the clock right?")
@@ -45,9 +53,10 @@ class HotPixels(Augmentation):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        low, high = (operator.index(n) for n in self.pixels)
-        check_bounds("pixels", (low, high), 0, self.sensor_size[0] * self.sensor_size[1])
-        check_bounds("rate_hz", self.rate_hz, 1e-3, 1e6)
+        check_bounds("pixels", self.pixels, 0, self.sensor_size[0] * self.sensor_size[1])
+        for number in self.pixels:
+            check_whole(number, "pixels")
+        check_bounds("rate_hz", self.rate_hz, *RATES)
 
     def apply(
         self, events: Events, frames: FrameStack | None, generator: np.random.Generator

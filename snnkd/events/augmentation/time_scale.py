@@ -12,16 +12,22 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from snnkd.events._arguments import check_bounds, check_number
 from snnkd.events.array import Events
-from snnkd.events.augmentation.base import Augmentation, Range, check_bounds, draw
+from snnkd.events.augmentation.base import Augmentation, Range, draw
 from snnkd.events.pair import FrameStack, span_us
 
 LONGEST_US = 2**52
 """Span below which float64 holds every stretched µs and its half: 142 years."""
 
 
+FACTORS = (0.01, 100.0)
+"""Factors that time may be stretched by."""
+
+
 def scale_times(times: NDArray[np.int64], origin_us: int, factor: float) -> NDArray[np.int64]:
-    """Times (N,) in µs by the equation in this module's docstring."""
+    """Times (N,) in µs by the equation in this module's docstring; ``ValueError`` for a factor outside 0.01 to 100."""
+    check_number("factor", factor, *FACTORS)
     return origin_us + np.floor((times - origin_us) * factor + 0.5).astype(np.int64)
 
 
@@ -33,7 +39,7 @@ class TimeScale(Augmentation):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_bounds("factor", self.factor, 0.01, 100)
+        check_bounds("factor", self.factor, *FACTORS)
 
     def apply(
         self, events: Events, frames: FrameStack | None, generator: np.random.Generator

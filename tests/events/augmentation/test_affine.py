@@ -88,6 +88,7 @@ def test_draws_stay_within_their_ranges_and_reach_for_the_ends():
         assert drawn.min() >= low - 1e-9
         assert drawn.max() <= high + 1e-9
         assert np.ptp(drawn) > 0.95 * (high - low)
+    assert abs(np.corrcoef(shifts.T)[0, 1]) < 0.2  # each side has a draw of its own
 
 
 def test_polarity_and_time_move_along():
@@ -106,6 +107,9 @@ def test_polarity_and_time_move_along():
         ({"shift": 1.5}, "shift"),
         ({"scale": (0, 1)}, "scale"),
         ({"scale": (1.2, 0.8)}, "scale"),
+        ({"scale": 1.1}, r"scale must be \(low, high\).*got 1.1; \(1.1, 1.1\) fixes it"),
+        ({"degrees": (-15, 15)}, "degrees must be a number from 0 to 180"),
+        ({"shift": -0.1}, "shift"),
     ],
 )
 def test_settings_out_of_range_are_told(options, message):

@@ -1,6 +1,8 @@
 """What every augmentation promises."""
 
 import dataclasses
+import json
+import os
 import pickle
 
 import numpy as np
@@ -46,15 +48,24 @@ def test_results_are_events_in_order_inside_the_sensor_for_many_draws(kind, even
 
 @every_kind
 def test_the_same_generator_gives_the_same_and_another_something_else(kind, events, frames):
-    one, two, other = (kind(SENSOR, seed)((events, frames)) for seed in (5, 5, 6))
+    one, two = (kind(SENSOR, 5)((events, frames)) for _ in range(2))
     assert same(one[0], two[0])
     assert same(one[1][0], two[1][0])
     assert same(one[1][1], two[1][1])
-    series = [kind(SENSOR, seed) for seed in (5, np.random.default_rng(5), 6)]
-    first, again, different = ([augment(events) for _ in range(12)] for augment in series)
-    assert all(same(a, b) for a, b in zip(first, again, strict=True))
-    assert not all(same(a, b) for a, b in zip(first, different, strict=True))
-    assert other[0].dtype == EVENT_DTYPE
+    rows = []
+    for seed in (5, 5, [5], [5, 1], 6, np.random.default_rng(5), np.random.default_rng(5), None, None):
+        augment = kind(SENSOR, seed)
+        rows.append([augment(events) for _ in range(12)])
+    first, again, listed, longer, other, given, given_again, free, free_again = rows
+
+    def alike(one, two):
+        return all(same(a, b) for a, b in zip(one, two, strict=True))
+
+    assert alike(first, again)
+    assert alike(first, listed)
+    assert alike(given, given_again)
+    assert not any(alike(first, others) for others in (longer, other, given, free))
+    assert not alike(free, free_again)
 
 
 @every_kind
@@ -127,11 +138,44 @@ def test_what_is_no_data_is_told(kind, data, message):
 
 
 @every_kind
-def test_a_generator_must_be_given(kind):
-    with pytest.raises(TypeError):
-        kind(SENSOR, None)
+def test_seeds_may_be_given_with_the_call(kind, events):
+    augment = kind(SENSOR)
+    assert same(augment(events, 7), kind(SENSOR, 7)(events))
+    assert same(augment(events, [7, 1, 2]), kind(SENSOR, [7, 1, 2])(events))
+    assert len({kind(SENSOR)(events, [7, i]).tobytes() for i in range(12)}) > 1
+
+
+@every_kind
+@pytest.mark.parametrize(
+    ("seed", "error"),
+    [(-1, ValueError), ([], ValueError), ([3, -1], ValueError), (1.5, TypeError), ("a", TypeError), ([0.5], TypeError)],
+)
+def test_what_is_no_seed_is_told(kind, events, seed, error):
+    with pytest.raises(error, match=r"generator must be a np.random.Generator or one or several seeds"):
+        kind(SENSOR, seed)
+    with pytest.raises(error, match="generator must be"):
+        kind(SENSOR)(events, seed)
+
+
+@every_kind
+def test_sensor_sizes_are_checked_and_tonics_understood(kind, events):
     with pytest.raises(ValueError, match="sensor_size"):
         kind((0, 3), 0)
+    with pytest.raises(ValueError, match="sensor_size"):
+        kind((48, 36, 3), 0)
+    assert kind((*SENSOR, 2)).sensor_size == SENSOR
+    assert same(kind((*SENSOR, 2), 1)(events), kind(SENSOR, 1)(events))
+
+
+def test_one_seed_in_two_augmentations_draws_apart():
+    # One event each of whose changes tells what was drawn: flipped or not, later or earlier.
+    events = make_events([0, 0], [0, 0], [0, 1_000_000], [1, 1])
+    flip, scale, affine = HorizontalFlip(SENSOR, 0), TimeScale(SENSOR, 0), RandomAffine(SENSOR, 0)
+    flipped = np.array([flip(events)["x"][0] > 0 for _ in range(400)])
+    slower = np.array([scale(events)["t"][1] > 1_000_000 for _ in range(400)])
+    clockwise = np.array([affine.draw_matrix(affine.generator)[1, 0] > 0 for _ in range(400)])
+    for one, two in ((flipped, slower), (slower, clockwise)):
+        assert (one == two).mean() == pytest.approx(0.5, abs=0.1)
 
 
 class Noisy(Dataset):
@@ -166,6 +210,52 @@ def test_workers_of_a_data_loader_draw_differently_and_repeatably(method):
     if method == "fork":
         assert read(0) == [first, second]
         assert read(1) != [first, second]
+
+
+class Drawing(Dataset):
+    """What each of several augmentations draws, for every index anew."""
+
+    def __init__(self):
+        self.augment = [RandomAffine(SENSOR, 3), standard_augmentation(SENSOR, 3)]
+
+    def __getitem__(self, index):
+        events = make_events(np.arange(40), np.arange(36).repeat(2)[:40], np.arange(40) * 1000, np.ones(40))
+        return [augment(events).tobytes().hex() for augment in self.augment]
+
+    def __len__(self):
+        return 6
+
+
+def draw_in_rank(rank, folder, said_by):
+    if said_by == "torch.distributed":
+        rendezvous = f"file://{folder / 'rendezvous'}"
+        torch.distributed.init_process_group("gloo", init_method=rendezvous, rank=rank, world_size=2)
+    else:
+        os.environ["RANK"] = str(rank)
+    drawn = {}
+    for workers, method in ((0, None), (2, "fork"), (1, "spawn")):
+        torch.manual_seed(0)  # as in every process of distributed training
+        loader = DataLoader(Drawing(), None, num_workers=workers, multiprocessing_context=method)
+        drawn[str(method)] = list(loader)
+    (folder / f"{rank}.json").write_text(json.dumps(drawn))
+    if said_by == "torch.distributed":
+        torch.distributed.destroy_process_group()
+
+
+@pytest.mark.parametrize("said_by", ["torch.distributed", "RANK"])
+def test_processes_of_distributed_training_draw_differently_and_repeatably(said_by, tmp_path):
+    def draw_in_ranks(name):
+        folder = tmp_path / name
+        folder.mkdir()
+        torch.multiprocessing.spawn(draw_in_rank, (folder, said_by), nprocs=2)
+        return [json.loads((folder / f"{rank}.json").read_text()) for rank in range(2)]
+
+    first, second = draw_in_ranks("one")
+    for method in ("None", "fork", "spawn"):
+        for of_one, of_other in zip(first[method], second[method], strict=True):
+            assert not set(of_one) & set(of_other)
+    assert first["None"] == list(DataLoader(Drawing(), None))  # the first process draws as one alone does
+    assert draw_in_ranks("two") == [first, second]
 
 
 def test_the_one_transform_is_that_of_events_and_frames():

@@ -67,6 +67,20 @@ def test_each_way_is_as_likely_and_nothing_is_one_of_them(events):
     assert ((left > 1500) & (left < 2500)).mean() == pytest.approx(1 / 4, abs=0.07)
 
 
+def test_functions_told_to_drop_what_cannot_be_say_so(events):
+    rng = np.random.default_rng(0)
+    for probability in (2, -0.1, float("nan"), "a"):
+        with pytest.raises(ValueError, match="probability must be a number from 0 to 1"):
+            drop_random(events, probability, rng)
+    for box in ((0, 0, -3, 2), (0, 0, 3, -2), (0, 0, 3)):
+        with pytest.raises(ValueError, match="box must be"):
+            drop_area(events, box)
+    with pytest.raises(ValueError, match="length_us"):
+        drop_time(events, 0, -1)
+    with pytest.raises(TypeError, match="start_us"):
+        drop_time(events, 0.5, 1)
+
+
 @pytest.mark.parametrize("way", ["time", "area", "random"])
 def test_shares_reach_both_ends_of_their_range(events, way):
     augment = EventDrop(SENSOR, 0, ways=(way,), **{way: (0.2, 0.8)})
@@ -89,6 +103,7 @@ def test_events_of_one_time_can_be_dropped_by_time():
         ({"time": (0.5, 1.1)}, "time"),
         ({"area": (-0.1, 0.5)}, "area"),
         ({"random": (0.6, 0.5)}, "random"),
+        ({"random": 0.5}, r"random must be \(low, high\) within 0 to 1, got 0.5; \(0.5, 0.5\) fixes it"),
     ],
 )
 def test_settings_out_of_range_are_told(options, message):

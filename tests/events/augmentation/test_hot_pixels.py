@@ -55,6 +55,38 @@ def test_their_number_and_polarity_vary(events):
     assert set(numbers) == {0, 1, 2, 3}
 
 
+def test_rates_are_uniform_in_their_logarithm_and_phases_in_their_interval():
+    events = make_events([0, 0], [0, 0], [0, 10_000_000], [0, 0])
+    augment = HotPixels(SENSOR, 0, pixels=(1, 1), rate_hz=(10, 1000))
+    rates, phases = [], []
+    for _ in range(300):
+        times = np.sort(augment(events)["t"])[1:-1]
+        interval = (times[-1] - times[0]) / (len(times) - 1)
+        rates.append(1e6 / interval)
+        phases.append(times[0] / interval)
+    logarithms = np.log10(rates)
+    assert 1 <= logarithms.min() < 1.05
+    assert 2.95 < logarithms.max() <= 3
+    # Uniform between 1 and 3: a third of them in each third (drawn uniformly in the rate, 2 % were in the first).
+    assert np.histogram(logarithms, 3, (1, 3))[0] / 300 == pytest.approx(np.full(3, 1 / 3), abs=0.1)
+    assert np.histogram(phases, 3, (0, 1))[0] / 300 == pytest.approx(np.full(3, 1 / 3), abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("rate", "phase", "message"),
+    [
+        (0.0, 0.0, "rate_hz"),
+        (-5.0, 0.0, "rate_hz"),
+        (float("nan"), 0.0, "rate_hz"),
+        (5.0, 1.0, "phase"),
+        (5.0, -0.1, "phase"),
+    ],
+)
+def test_the_function_tells_of_a_rate_or_a_phase_that_cannot_be(rate, phase, message):
+    with pytest.raises(ValueError, match=message):
+        hot_pixel_events((0, 0), 0, 1000, rate, phase, True)
+
+
 def test_a_damaged_clock_does_not_fill_the_memory():
     events = make_events([0, 0], [0, 0], [0, 2**60], [0, 0])
     with pytest.raises(ValueError, match="is the clock right"):
@@ -66,6 +98,7 @@ def test_a_damaged_clock_does_not_fill_the_memory():
     [
         ({"pixels": (-1, 2)}, "pixels"),
         ({"pixels": (0, 48 * 36 + 1)}, "pixels"),
+        ({"pixels": 3}, r"pixels must be \(low, high\) within 0 to 1728, got 3; \(3, 3\) fixes it"),
         ({"rate_hz": (0, 10)}, "rate_hz"),
         ({"rate_hz": (10, 2e6)}, "rate_hz"),
     ],

@@ -53,13 +53,30 @@ def test_without_a_span_there_is_no_noise():
     assert len(Noise(SENSOR, 0, rate_hz=(9, 9))(empty_events())) == 0
 
 
+def test_frames_out_of_order_are_told(events):
+    frames = (np.zeros((3, 36, 48), np.uint8), events["t"][0] + np.array([0, 200_000, 100_000]))
+    with pytest.raises(ValueError, match=r"time runs backwards: frame 2 is at \d+ µs after \d+ µs; sort the frames"):
+        Noise(SENSOR, 0)((events, frames))
+
+
+@pytest.mark.parametrize("rate", [-1.0, float("nan"), float("inf")])
+def test_the_function_tells_of_a_rate_or_a_span_that_cannot_be(rate):
+    rng = np.random.default_rng(0)
+    with pytest.raises(ValueError, match="rate_hz must be a number"):
+        uniform_noise(SENSOR, 0, 1, rate, rng)
+    with pytest.raises(ValueError, match="first_us must be at or before last_us, got 5 and 4"):
+        uniform_noise(SENSOR, 5, 4, 1.0, rng)
+    with pytest.raises(ValueError, match="sensor_size"):
+        uniform_noise((0, 1), 0, 1, 1.0, rng)
+
+
 def test_a_damaged_clock_does_not_fill_the_memory():
     events = make_events([0, 0], [0, 0], [0, 2**60], [0, 0])
     with pytest.raises(ValueError, match="is the clock right"):
         Noise(SENSOR, 0, rate_hz=(1, 1))(events)
 
 
-@pytest.mark.parametrize("rate", [(-1, 0), (2, 1), (0, float("inf")), (float("nan"), 1)])
+@pytest.mark.parametrize("rate", [(-1, 0), (2, 1), (0, float("inf")), (float("nan"), 1), 1.0, None, ("a", "b")])
 def test_a_rate_out_of_range_is_told(rate):
     with pytest.raises(ValueError, match="rate_hz"):
         Noise(SENSOR, 0, rate_hz=rate)

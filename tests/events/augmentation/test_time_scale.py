@@ -49,6 +49,12 @@ def test_times_that_would_leave_their_type_are_told(first, last):
         TimeScale(SENSOR, 0, factor=(2, 2))(make_events([0, 0], [0, 0], [first, last], [0, 0]))
 
 
+@pytest.mark.parametrize("factor", [0, -1, float("nan")])
+def test_the_function_tells_of_a_factor_that_cannot_be(factor):
+    with pytest.raises(ValueError, match="factor must be a number"):
+        scale_times(np.array([1, 2]), 0, factor)
+
+
 @pytest.mark.parametrize("factor", [(0, 1), (2, 1), (1, 101), (-1, 1)])
 def test_a_factor_out_of_range_is_told(factor):
     with pytest.raises(ValueError, match="factor"):
