@@ -73,8 +73,8 @@ def spiking() -> str:
         f"Forward and backward, {machine['cpu']}, {machine['threads']} threads, torch {machine['versions']['torch']}, "
         f"SpikingJelly {machine['versions']['spikingjelly']}, snnTorch {machine['versions']['snntorch']}, "
         f"Norse {machine['versions']['norse']}: medians of one run, the others as multiples of ours. The machine is "
-        "used by others, too; this run was the quietest of several, and in the busier ones our lead was smaller. The "
-        "memory bound copies and adds what must be read and written. On a GPU nothing was measured yet.",
+        "used by others, too, and figures move from run to run; in busy ones our lead is smaller. The memory bound "
+        "copies and adds what must be read and written. On a GPU nothing was measured yet.",
     ]
     return "\n".join(lines)
 

@@ -6,14 +6,15 @@ them. With mapping off and trimming off, freed blocks stay in the heap and are u
 other operation alike. (glibc manual, "Malloc Tunable Parameters".)
 
 The heap is then grown once, by addresses and not by memory, and the kernel is asked to back what is touched of it with
-huge pages: 512 times fewer first touches, and rows of a tensor that lie megabytes apart no longer cost a walk through
-the page tables each. (Linux ``Documentation/admin-guide/mm/transhuge.rst``; ``madvise(2)``.)
+huge pages: far fewer first touches, and rows of a tensor that lie megabytes apart no longer cost a walk through the
+page tables each. (Linux ``Documentation/admin-guide/mm/transhuge.rst``; ``madvise(2)``.)
 """
 
 import ctypes
 import os
 import sys
 from functools import cache
+from pathlib import Path
 
 _TRIM_THRESHOLD, _MMAP_MAX = -1, -4  # glibc's M_TRIM_THRESHOLD and M_MMAP_MAX
 _MADV_HUGEPAGE = 14  # Linux's
@@ -25,8 +26,9 @@ _LEAST = 256 << 20
 def keep_freed_memory() -> bool:
     """Let this process keep the memory that it frees; training does so by itself.
 
-    The process' size then stays at its peak until it ends. It changes nothing on CUDA, whose allocator keeps memory
-    anyway, and nothing where another allocator than glibc's is in use.
+    The process' size then stays at its peak until it ends; its addresses, not its memory, grow by up to a quarter of
+    the machine's. It changes nothing on CUDA, whose allocator keeps memory anyway, and nothing where another allocator
+    than glibc's is in use. Call it from the main thread.
 
     Returns:
         Whether there was a glibc to tell.
@@ -43,19 +45,42 @@ def keep_freed_memory() -> bool:
 
 
 def _grow_heap(libc: ctypes.CDLL) -> None:
-    """Grow the heap by a quarter of the machine's memory, untouched, and ask for huge pages in it.
+    """Grow the heap by a quarter of the memory that there is, untouched, and ask for huge pages in it.
 
-    Where the process may have less, by half of that, and so on; and not at all where there is little to gain.
+    Where the kernel holds a process to the addresses that it asked for, and where another allocator answers, or one of
+    glibc's for other threads, nothing is grown.
     """
-    libc.malloc.restype, libc.malloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
-    libc.free.argtypes = [ctypes.c_void_p]
-    libc.madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
-    size = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 4
-    while size >= _LEAST:
-        if place := libc.malloc(size):
-            first = -(-place // _HUGE) * _HUGE
-            # Without huge pages in this kernel it says so, and nothing is lost.
-            libc.madvise(first, (place + size - first) // _HUGE * _HUGE, _MADV_HUGEPAGE)
-            libc.free(place)  # it stays in the heap: nothing is trimmed
-            return
-        size //= 2
+    if _addresses_are_counted() or (size := _memory() // 4) < _LEAST:
+        return
+    for name, result, arguments in (
+        ("malloc", ctypes.c_void_p, [ctypes.c_size_t]),
+        ("free", None, [ctypes.c_void_p]),
+        ("sbrk", ctypes.c_void_p, [ctypes.c_ssize_t]),
+        ("madvise", ctypes.c_int, [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]),
+    ):
+        getattr(libc, name).restype, getattr(libc, name).argtypes = result, arguments
+    place = libc.malloc(size)
+    if not place:
+        return
+    if place + size <= (libc.sbrk(0) or 0):  # in the heap proper
+        first = -(-place // _HUGE) * _HUGE
+        # Without huge pages in this kernel it says so, and nothing is lost.
+        libc.madvise(first, (place + size - first) // _HUGE * _HUGE, _MADV_HUGEPAGE)
+    libc.free(place)  # it stays in the heap: nothing is trimmed
+
+
+def _addresses_are_counted() -> bool:
+    """Whether what is asked for and never touched is taken from others (``vm.overcommit_memory`` 2)."""
+    try:
+        return Path("/proc/sys/vm/overcommit_memory").read_text().strip() == "2"
+    except OSError:
+        return True  # cannot be told: carefully, then
+
+
+def _memory() -> int:
+    """Return the bytes of the machine, or those that this process may have addresses for."""
+    import resource  # where there is Linux
+
+    bounds = [resource.getrlimit(limit)[0] for limit in (resource.RLIMIT_AS, resource.RLIMIT_DATA)]
+    machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return min([machine, *(bound for bound in bounds if bound != resource.RLIM_INFINITY)])

@@ -266,30 +266,53 @@ def test_kept_memory_is_not_fetched_from_the_kernel_again():
     assert kept < fresh / 20
 
 
-HUGE_PAGES = """
-import re, torch
+HEAP = """
+import re, resource, sys, torch
 from pathlib import Path
 from snnkd.spiking import keep_freed_memory
 
-def kilobytes(file, name):
-    return int(re.search(name + r":\\s+(\\d+)", Path(f"/proc/self/{file}").read_text())[1])
+def kilobytes(name):
+    return int(re.search(name + r":\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
 
-before = kilobytes("status", "VmRSS")
+if sys.argv[1:]:
+    resource.setrlimit(resource.RLIMIT_AS, (kilobytes("VmSize") * 1024 + int(sys.argv[1]),) * 2)
+before = {name: kilobytes(name) for name in ("VmRSS", "VmSize")}
 assert keep_freed_memory() and keep_freed_memory()
-grown = kilobytes("status", "VmRSS") - before
-kept = torch.ones(64 << 18)
-print(grown, kilobytes("smaps_rollup", "AnonHugePages"))
+grown = [kilobytes(name) - before[name] for name in ("VmRSS", "VmSize")]
+kept = torch.empty(32 << 20)  # larger than any hole that the heap may have had
+for mapping in re.split(r"\\n(?=[0-9a-f]+-[0-9a-f]+ )", Path("/proc/self/smaps").read_text()):
+    first, last = (int(end, 16) for end in mapping.split()[0].split("-"))
+    if first <= kept.data_ptr() < last:
+        advised = " hg" in re.search(r"VmFlags:.*", mapping)[0]
+print(*grown, int(advised))
 """
 
 
+def heap_after(*arguments):
+    output = subprocess.check_output([sys.executable, "-c", HEAP, *arguments], timeout=120)
+    return map(int, output.split())
+
+
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc's allocator is meant")
-def test_the_heap_grows_by_addresses_and_what_is_touched_is_in_huge_pages():
-    grown, huge = map(int, subprocess.check_output([sys.executable, "-c", HUGE_PAGES], timeout=120).split())
-    assert grown < 1024
-    setting = Path("/sys/kernel/mm/transparent_hugepage/enabled")
-    if not setting.exists() or "[never]" in setting.read_text():
-        pytest.skip("this kernel gives no huge pages")
-    assert huge >= 32 << 10
+def test_the_heap_grows_by_addresses_and_huge_pages_are_asked_for():
+    resident, addresses, advised = heap_after()
+    assert resident < 1024
+    if os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") < 1 << 30 or overcommit() == "2":
+        pytest.skip("too little memory, or addresses are counted")
+    assert addresses >= 256 << 10
+    if not Path("/sys/kernel/mm/transparent_hugepage").exists():
+        pytest.skip("this kernel knows no huge pages")
+    assert advised
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc's allocator is meant")
+def test_the_heap_leaves_a_bounded_process_its_addresses():
+    _, addresses, _ = heap_after(str(1 << 30))
+    assert addresses < 700 << 10
+
+
+def overcommit():
+    return Path("/proc/sys/vm/overcommit_memory").read_text().strip()
 
 
 DISTRIBUTED = """

@@ -84,7 +84,7 @@ def _split(a: np.ndarray, time: int, neurons: int) -> None:
     period, inner, channels = int(a[w.CHANNELS] * a[w.INNER]), int(a[w.INNER]), int(a[w.CHANNELS])
     tile = max(64, min(steps.WIDTH, _CACHE // (4 * max(time, 1)), -(-neurons // 8)) // 64 * 64)
     if channels > 1 and period > tile and period % 64 == 0:
-        # Tiles of one length, so that a column is none that is short.
+        # Tiles of nearly one length, so that none is short.
         tile = -(-period // (-(-period // tile) * 64)) * 64
     else:
         period = neurons
@@ -215,7 +215,13 @@ def _run_packing(x: Tensor, bits: Tensor, back: bool) -> np.ndarray:
 
 
 def moments(x: Tensor, channels: int, inner: int) -> tuple[Tensor, Tensor]:
-    """Mean and (biased) variance of each channel of ``x (T, ...)``, ``(C,)`` in the state's dtype."""
+    """Mean and (biased) variance of each channel of ``x (T, ...)``, ``(C,)`` in the state's dtype.
+
+    Raises:
+        ValueError: there are no values.
+    """
+    if not x.numel():
+        raise ValueError(f"x must hold values to have moments, got {tuple(x.shape)}")
     # About one of three values of the channel. Where these turn out far from the mean, as in the corners of an image
     # whose corners are unlike the rest, once more about the mean.
     pivot = torch.empty(channels, dtype=state_dtype(x.dtype), device="cpu")

@@ -69,7 +69,7 @@ def moments(real: Any, element: Any) -> Any:
         chunks = a[w.CHUNKS]
         x, totals = array(a[w.X], T * M, element(1)), array(a[w.TOTALS], chunks * 2 * channels, 1.0)
         pivot = array(a[w.BIAS], channels, one)
-        if a[w.PIVOTS_GIVEN] == 0 and x.size > 0:
+        if a[w.PIVOTS_GIVEN] == 0:
             choose_pivots(a, x, pivot)
         mean, variance = array(a[w.MEAN], channels, one), array(a[w.SCALE], channels, one)
         S, slot = workspace(arguments, a, one)

@@ -109,15 +109,19 @@ def _write(typingctx, array, j, value):
     return types.void(array, j, value), emit
 
 
+def _in_a_row(array: Any) -> bool:
+    return isinstance(array, types.Array) and array.ndim == 1 and array.layout == "C"
+
+
 @overload(operator.getitem)
 def _get(array, j):
-    if isinstance(array, types.Array) and j == blocks:
+    if _in_a_row(array) and j == blocks:
         return lambda array, j: _read(array, j)
 
 
 @overload(operator.setitem)
 def _set(array, j, value):
-    if isinstance(array, types.Array) and j == blocks:
+    if _in_a_row(array) and j == blocks:
         if is_vector(value, array.dtype):
             return lambda array, j, value: _write(array, j, value)
         if value == array.dtype:
@@ -147,8 +151,16 @@ def _as_vector(value):
     return (lambda value: value) if is_vector(value) else (lambda value: filled(value))
 
 
-def _pairwise(python: Any, emit: Any, result: Any = None) -> None:
-    """Give two vectors of floats, or one and a number, the meaning of an operator."""
+def _element(value: Any) -> Any:
+    return getattr(value, "element", value)
+
+
+def _is_float(element: Any) -> bool:
+    return isinstance(element, types.Float)
+
+
+def _pairwise(python: Any, emit: Any, result: Any = None, of: Any = _is_float) -> None:
+    """Give two vectors, or one and a number, of elements that are ``of`` a kind the meaning of an operator."""
 
     @intrinsic
     def both(typingctx, a, b):
@@ -157,8 +169,7 @@ def _pairwise(python: Any, emit: Any, result: Any = None) -> None:
 
     @overload(python)
     def operation(a, b):
-        elements = [getattr(v, "element", v) for v in (a, b)]
-        if not (is_vector(a) or is_vector(b)) or elements[0] != elements[1]:
+        if not (is_vector(a) or is_vector(b)) or _element(a) != _element(b) or not of(_element(a)):
             return None
         return lambda a, b: both(as_vector(a), as_vector(b))
 
@@ -170,8 +181,7 @@ _pairwise(operator.truediv, lambda builder, a, b: builder.fdiv(a, b))
 _pairwise(operator.gt, lambda builder, a, b: builder.fcmp_ordered(">", a, b), types.boolean)
 _pairwise(operator.lt, lambda builder, a, b: builder.fcmp_ordered("<", a, b), types.boolean)
 _pairwise(operator.ne, lambda builder, a, b: builder.fcmp_unordered("!=", a, b), types.boolean)
-_pairwise(operator.and_, lambda builder, a, b: builder.and_(a, b), types.boolean)
-_pairwise(operator.or_, lambda builder, a, b: builder.or_(a, b), types.boolean)
+_pairwise(operator.and_, lambda builder, a, b: builder.and_(a, b), of=types.boolean.__eq__)
 
 
 @intrinsic
@@ -214,7 +224,7 @@ def where(condition, a, b):
 
 @overload(where, inline="always")
 def _where(condition, a, b):
-    if any(is_vector(v) for v in (condition, a, b)):
+    if any(is_vector(v) for v in (condition, a, b)) and _element(a) == _element(b):
         return lambda condition, a, b: _select(condition, as_vector(a), as_vector(b))
     if a == b:
         return lambda condition, a, b: _select(condition, a, b)
@@ -238,7 +248,7 @@ def muladd(a, b, c):
 
 @overload(muladd, inline="always")
 def _muladd_of(a, b, c):
-    if any(is_vector(v) for v in (a, b, c)):
+    if any(is_vector(v) for v in (a, b, c)) and _element(a) == _element(b) == _element(c):
         return lambda a, b, c: _muladd(as_vector(a), as_vector(b), as_vector(c))
     if a == b == c:
         return lambda a, b, c: _muladd(a, b, c)

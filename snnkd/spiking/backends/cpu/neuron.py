@@ -134,8 +134,9 @@ def backward(form: Any, surrogate: Any, real: Any, element: Any) -> Any:
         S, slot = workspace(arguments, a, one)
         rows, delayed, given = T + 1, a[w.DELAYED] != 0, a[w.GRAD] != 0
         last_grad = a[w.GRAD] + (T - 1) * M * x.itemsize if given else a[w.X]
-        H = array(a[w.MEMBRANES], (slot + 1) * rows * tile, one)[slot * rows * tile :].reshape((rows, tile))
-        own = a[w.MEMBRANES] + slot * rows * tile * H.itemsize
+        pitch = tile + steps.LANES
+        H = array(a[w.MEMBRANES], (slot + 1) * rows * pitch, one)[slot * rows * pitch :].reshape((rows, pitch))
+        own = a[w.MEMBRANES] + slot * rows * pitch * H.itemsize
         silence = array(a[w.SILENCE], tile, element(1))
         channels, size = a[w.CHANNELS], x.itemsize
         chunks = a[w.CHUNKS]
@@ -158,7 +159,7 @@ def backward(form: Any, surrogate: Any, real: Any, element: Any) -> Any:
                     for t in range(T):
                         lo = t * M + start
                         reads = a[w.X] + (lo + M) * size if t + 1 < T else last_grad + start * size
-                        writes = own + min(t + 2, T) * tile * H.itemsize
+                        writes = own + min(t + 2, T) * pitch * H.itemsize
                         steps.forward(n, x, reads, writes, p, S, x[lo : lo + n], H[t + 1], False, delayed)
                 S[steps.GRAD_R : steps.GRAD_R + n] = real(0)
                 enter(S, steps.GRAD_V, a[w.GRAD_STATE], start, n, M, one)

@@ -1,7 +1,7 @@
 r"""One time step of one tile, forward and backward.
 
 A tile is up to ``WIDTH`` neurons. What it carries from step to step lies in one scratch array, quantity after quantity
-``WIDTH`` apart. Every loop takes ``LANES`` neurons at a time, then those that are left one by one, and with each block
+``PITCH`` apart. Every loop takes ``LANES`` neurons at a time, then those that are left one by one, and with each block
 asks for the memory that comes next (``reads`` and ``writes``, the addresses of the next rows' first neurons): a row is
 short and the next one elsewhere, so that what a core fetches by itself comes too late, and asking for a row at once
 stalls.
@@ -38,13 +38,15 @@ from snnkd.spiking.backends.cpu.surrogates import derivative
 from snnkd.spiking.backends.cpu.words import loop, step
 
 WIDTH = 1024
-"""Neurons in a tile at most: what backward touches in a step then fits the first-level cache."""
+"""Neurons in a tile at most."""
+PITCH = WIDTH + LANES
+"""From one quantity of a neuron to the next. Were it a power of two, all would want the same places of the cache."""
 
-# Quantities of a tile, in units of WIDTH.
-V, BETA, THRESHOLD, MEAN, SCALE, BIAS, OUT = (k * WIDTH for k in range(7))
-GRAD_V, GRAD_R = (k * WIDTH for k in range(7, 9))
-SUMS = GRAD_BETA, GRAD_THRESHOLD, GRAD_SCALE, GRAD_BIAS = tuple(k * WIDTH for k in range(9, 13))
-QUANTITIES = 13
+V, BETA, THRESHOLD, MEAN, SCALE, BIAS, OUT = (k * PITCH for k in range(7))
+GRAD_V, GRAD_R = (k * PITCH for k in range(7, 9))
+SUMS = GRAD_BETA, GRAD_THRESHOLD, GRAD_SCALE, GRAD_BIAS = tuple(k * PITCH for k in range(9, 13))
+SCRATCH = 13 * PITCH
+"""Values that a thread works in."""
 
 LINE = 64
 """Bytes that memory hands over at a time."""

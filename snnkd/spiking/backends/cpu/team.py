@@ -18,9 +18,8 @@ import numpy as np
 import torch
 
 from snnkd.spiking.backends.cpu import words as w
-from snnkd.spiking.backends.cpu.steps import QUANTITIES, WIDTH
+from snnkd.spiking.backends.cpu.steps import LANES, SCRATCH
 
-SCRATCH_PER_THREAD = QUANTITIES * WIDTH
 MIN_PARALLEL = 1 << 15
 """Neuron-steps below which waking a second thread costs more than it brings."""
 
@@ -68,8 +67,8 @@ def run(kernel: Any, arguments: np.ndarray, size: int, dtype: torch.dtype = torc
     """
     threads = max(1, min(torch.get_num_threads(), int(arguments[w.CHUNKS]))) if size >= MIN_PARALLEL else 1
     # Allocated here and not in the kernel, so that a failure is torch's error.
-    tile, size_of_all = int(arguments[w.TILE]), threads * SCRATCH_PER_THREAD
-    scratch = torch.empty(size_of_all + threads * rows * tile, dtype=dtype, device="cpu")
+    tile, size_of_all = int(arguments[w.TILE]), threads * SCRATCH
+    scratch = torch.empty(size_of_all + threads * rows * (tile + LANES), dtype=dtype, device="cpu")
     address, place = arguments.ctypes.data, scratch.data_ptr()
     arguments[w.COUNTER], arguments[w.SLOTS], arguments[w.DONE] = 0, 0, 0
     arguments[w.SLOT], arguments[w.FINISHED] = address + 8 * w.SLOTS, address + 8 * w.DONE

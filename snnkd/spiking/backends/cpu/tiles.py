@@ -1,8 +1,8 @@
 """How threads share the tiles of neurons, and what is per channel gets into a tile and out of it.
 
 Neurons come in samples of a period, after which the channels are the same again. A tile lies within one sample, and
-those that lie in the same place of each, a column, follow each other. Without parameters per channel, or where a tile
-holds whole periods, all neurons are one sample.
+those that lie in the same place of each, a column, follow each other. All neurons are one sample where there are no
+parameters per channel, where a tile holds whole periods, and where a period is no multiple of a line of memory.
 """
 
 from numba import carray
@@ -11,6 +11,9 @@ from snnkd.spiking.backends.cpu import steps
 from snnkd.spiking.backends.cpu import words as w
 from snnkd.spiking.backends.cpu.scalars import next_index, pointer
 from snnkd.spiking.backends.cpu.words import compiled, summing
+
+ADDITIONS = 2048
+"""Values that are added up in the state's precision before fp64 takes the sum, or one tile's steps."""
 
 
 @compiled
@@ -44,8 +47,12 @@ def column(a, index):
 
 @compiled
 def closes(a, index, end):
-    """Whether the tile is the last of its column before ``end``."""
-    return index + 1 == end or column(a, index + 1) != column(a, index)
+    """Whether sums are to be gathered after the tile: the last of its column before ``end``, or one of many.
+
+    What is added up in the state's precision between two gatherings is bounded, whatever the size.
+    """
+    often = max(1, ADDITIONS // max(a[w.STEPS], 1))
+    return index + 1 == end or column(a, index + 1) != column(a, index) or (index + 1) % often == 0
 
 
 @compiled
@@ -58,7 +65,7 @@ def array(address, size, one):
 def workspace(arguments, a, one):
     """Return a thread's own scratch, and its number. Kernels allocate nothing: nobody could tell that it failed."""
     slot = next_index(pointer(a[w.SLOT]))
-    size = steps.QUANTITIES * steps.WIDTH
+    size = steps.SCRATCH
     return array(a[w.SCRATCH], (slot + 1) * size, one)[slot * size :], slot
 
 
