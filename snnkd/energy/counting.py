@@ -34,6 +34,10 @@ class LayerCount:
 
     name: str
     kind: str
+    neuron: bool = False
+    """Whether the layer holds neurons, and no synapses"""
+    fires: bool = False
+    """Whether these fire"""
     binary: bool = True
     """Whether all inputs so far were 0 or one value"""
     level: float | None = None
@@ -73,7 +77,10 @@ class Counter:
         self._modules = [
             (name or type(m).__name__, m) for name, m in network.named_modules() if isinstance(m, (*SYNAPTIC, LIF, LI))
         ]
-        self.layers = {name: LayerCount(name, type(m).__name__) for name, m in self._modules}
+        self.layers = {
+            name: LayerCount(name, type(m).__name__, isinstance(m, LIF | LI), isinstance(m, LIF))
+            for name, m in self._modules
+        }
         counted = (*SYNAPTIC, LIF, LI, nn.BatchNorm2d, nn.BatchNorm1d)
         self.uncounted = [
             f"{name} ({type(m).__name__})"

@@ -181,7 +181,7 @@ def make_report(counter: Counter, samples: int, hardware: Hardware) -> EnergyRep
     """Turn totals over ``samples`` clips into a report per sample."""
     if not any(layer.input_values or layer.neuron_updates for layer in counter.layers.values()):
         raise ValueError("nothing was counted: the network did not run, or has no layer that can be counted")
-    lif = [layer for layer in counter.layers.values() if layer.kind == "LIF"]
+    lif = [layer for layer in counter.layers.values() if layer.fires]
     neurons = sum(layer.neuron_updates for layer in lif)
     return EnergyReport(
         hardware,
@@ -193,13 +193,12 @@ def make_report(counter: Counter, samples: int, hardware: Hardware) -> EnergyRep
 
 
 def _per_sample(layer: LayerCount, samples: int, hardware: Hardware) -> LayerReport:
-    neuron = layer.kind in ("LIF", "LI")
     multiplied = layer.macs + layer.neuron_updates
     added = layer.acs + layer.spikes
     return LayerReport(
         name=layer.name,
         kind=layer.kind,
-        input="current" if neuron else "binary" if layer.binary else "analog",
+        input="current" if layer.neuron else "binary" if layer.binary else "analog",
         input_rate=layer.input_nonzeros / layer.input_values if layer.input_values else 0.0,
         synaptic_operations=layer.acs / samples,
         macs=layer.macs / samples,

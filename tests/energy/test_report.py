@@ -52,9 +52,19 @@ def test_per_sample_figures_do_not_depend_on_the_batch():
 
 
 def test_the_student_needs_no_multiplication_in_its_synapses_and_the_teacher_nothing_else():
-    student = profile(EventStudent((32, 32), (4, 8)), torch.ones(3, 2, 2, 32, 32))
+    network = EventStudent((32, 32), (4, 8))
+    for layer in network.modules():
+        if isinstance(layer, LIF):
+            layer.threshold.data.fill_(0.01)  # before training it is silent otherwise
+    student = profile(network, torch.ones(3, 2, 2, 32, 32))
     assert student.macs == 0
     assert student.synaptic_operations > 0
+    neurons = [layer for layer in student.layers if layer.input == "current"]
+    assert {layer.kind for layer in neurons} == {"NormLIF", "LI"}
+    firing = [layer for layer in neurons if layer.kind == "NormLIF"]
+    rate = sum(layer.spikes for layer in firing) / sum(layer.neuron_updates for layer in firing)
+    assert student.spike_rate == pytest.approx(rate)
+    assert 0 < rate < 1
     teacher = profile(FrameTeacher((32, 32), (4, 8)), torch.rand(3, 2, 1, 32, 32))
     assert teacher.synaptic_operations == 0
     assert teacher.spike_rate is None
