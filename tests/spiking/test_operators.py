@@ -279,10 +279,11 @@ if sys.argv[1:]:
 before = {name: kilobytes(name) for name in ("VmRSS", "VmSize")}
 assert keep_freed_memory() and keep_freed_memory()
 grown = [kilobytes(name) - before[name] for name in ("VmRSS", "VmSize")]
-kept = torch.empty(32 << 20)  # larger than any hole that the heap may have had
+kept = torch.empty(32 << 20)  # larger than any hole that the heap may have had; it may begin in one
+middle = kept.data_ptr() + kept.nbytes // 2
 for mapping in re.split(r"\\n(?=[0-9a-f]+-[0-9a-f]+ )", Path("/proc/self/smaps").read_text()):
     first, last = (int(end, 16) for end in mapping.split()[0].split("-"))
-    if first <= kept.data_ptr() < last:
+    if first <= middle < last:
         advised = " hg" in re.search(r"VmFlags:.*", mapping)[0]
 print(*grown, int(advised))
 """
