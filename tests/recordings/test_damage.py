@@ -103,3 +103,14 @@ def test_an_image_of_a_see_sequence(tmp_path, kind):
             picture[8:24, 8:40] = rng.integers(0, 256, (16, 32))
             assert cv2.imwrite(str(folder / f"{n:05d}.jpg"), picture)
     in_a_process_of_its_own(folders[kind] / "00001.jpg", 13 * 512, count=1000, recording=folders["event"])
+
+
+@pytest.mark.parametrize("ending", ["png", "jpg"])
+def test_an_image_of_a_folder(tmp_path, ending):
+    folder = tmp_path / "frames"
+    folder.mkdir()
+    for n in range(3):
+        picture = np.random.default_rng(n).integers(0, 256, (16, 24), np.uint8)
+        assert cv2.imwrite(str(folder / f"{n:05d}.{ending}"), picture)
+    found = in_a_process_of_its_own(folder / f"00001.{ending}", 0, count=1000, recording=folder)
+    assert "refused" in found
