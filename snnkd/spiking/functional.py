@@ -9,7 +9,7 @@ from torch import Tensor
 from snnkd.errors import NotFiniteError
 from snnkd.spiking import operators
 from snnkd.spiking.backends import choose, reference
-from snnkd.spiking.backends.kernels import RESETS, not_finite, state_dtype
+from snnkd.spiking.backends.kernels import RESETS, in_dtype, not_finite, state_dtype
 from snnkd.spiking.surrogate import SpikeFunction, Surrogate, resolve, spike_function
 
 
@@ -135,7 +135,7 @@ def norm_lif(
         beta, threshold, surrogate, reset, reset_delay, detach_reset, state, backend: as in :func:`lif`.
         training: normalise with the batch's statistics.
         momentum: weight of the batch in the running statistics.
-        eps: added to the variance.
+        eps: added to the variance, above 0.
 
     Returns:
         As :func:`lif`.
@@ -148,17 +148,22 @@ def norm_lif(
     state = checked_state(x, state)
     if x.ndim < 3:
         raise ValueError(f"x must be (T, B, C, ...) for norm_lif, got {tuple(x.shape)}")
+    channels, device = x.shape[2:3], x.device
     named = ("weight", weight), ("bias", bias), ("running_mean", running_mean), ("running_var", running_var)
     for name, value in named:
         if not isinstance(value, Tensor):
             raise ValueError(f"{name} must be a tensor of one value per channel, got {type(value).__name__}")
-        if value.shape != x.shape[2:3]:
+        if value.shape != channels:
             raise ValueError(f"{name} must hold one value per channel of x {tuple(x.shape)}, got {tuple(value.shape)}")
-        if value.device != x.device:
-            raise ValueError(f"{name} is on {value.device} and x on {x.device}: move one of them")
+        if value.device != device:
+            raise ValueError(f"{name} is on {value.device} and x on {device}: move one of them")
     count = x.numel() // max(x.shape[2], 1)
     if training and count < 2:
         raise ValueError(f"x must hold more than one value per channel to train batch norm, got {tuple(x.shape)}")
+    positive = isinstance(eps, numbers.Real) and not isinstance(eps, bool)
+    # As with beta: while compiling, the number may be one that stands for many.
+    if not positive or not (torch.compiler.is_compiling() or (math.isfinite(eps) and eps > 0)):
+        raise ValueError(f"eps must be finite and above 0, got {eps!r}")
     chosen = resolve(surrogate)
     beta = parameter("beta", beta, x)
     threshold = parameter("threshold", threshold, x)
@@ -179,12 +184,11 @@ def norm_lif(
         mean = running_mean.to(state_dtype(x.dtype), copy=True)
         affine = (mean, *(value.to(state_dtype(x.dtype)) for value in (scale, bias)))
         return operators.lif(x, state, beta, threshold, *affine, *choices)
-    learned = (value.to(state_dtype(x.dtype)) for value in (weight, bias))
+    learned = [in_dtype(value, beta.dtype) for value in (weight, bias)]
     spikes, last, mean, variance = operators.norm_lif(x, state, beta, threshold, *learned, eps, *choices)
-    with torch.no_grad():
-        running_mean.lerp_(mean.to(running_mean.dtype), momentum)
-        # Batch norm trains on the biased variance and remembers the unbiased one.
-        running_var.lerp_(variance.to(running_var.dtype) * (count / (count - 1)), momentum)
+    running_mean.lerp_(in_dtype(mean, running_mean.dtype), momentum)
+    # Batch norm trains on the biased variance and remembers the unbiased one.
+    running_var.lerp_(in_dtype(variance, running_var.dtype) * (count / (count - 1)), momentum)
     return spikes, last
 
 
@@ -204,7 +208,7 @@ def checked_state(x: Tensor, state: Tensor | None) -> Tensor | None:
         raise ValueError(f"state must have the shape of one step of x, {tuple(x.shape[1:])}, got {tuple(state.shape)}")
     if state.device != x.device:
         raise ValueError(f"state is on {state.device} and x on {x.device}: move one of them")
-    return state.to(state_dtype(x.dtype))
+    return in_dtype(state, state_dtype(x.dtype))
 
 
 def rest(x: Tensor, state: Tensor | None) -> Tensor:
@@ -229,7 +233,7 @@ def parameter(name: str, value: float | Tensor, x: Tensor) -> Tensor:
             f"{name} must be a scalar or one value per channel of x (T, B, C, ...), "
             f"got {tuple(value.shape)} for x {tuple(x.shape)}"
         )
-    return value.to(state_dtype(x.dtype))
+    return in_dtype(value, state_dtype(x.dtype))
 
 
 def broadcastable(value: Tensor, x: Tensor) -> Tensor:

@@ -215,19 +215,20 @@ class NormLIF(LIF):
             raise ValueError(
                 f"x must be (T, B, {norm.num_features}, ...) for this layer, got {tuple(x.shape)}: is time missing?"
             )
-        if type(norm) is not nn.BatchNorm2d or norm.running_mean is None or norm.weight is None:
+        mean, variance, weight, bias = norm.running_mean, norm.running_var, norm.weight, norm.bias
+        if type(norm) is not nn.BatchNorm2d or mean is None or weight is None:
             raise ValueError(f"norm must stay a BatchNorm2d with running statistics and affine, got {norm}")
         seen = norm.num_batches_tracked
         assert seen is not None
-        assert norm.running_var is not None
+        assert variance is not None
         # Its own mode counts, as where statistics are frozen; and no momentum means the average over all batches.
         momentum = 1 / (int(seen) + 1) if norm.momentum is None else norm.momentum
         result = norm_lif(
             x,
-            norm.running_mean,
-            norm.running_var,
-            norm.weight,
-            norm.bias,
+            mean,
+            variance,
+            weight,
+            bias,
             self.beta,
             self.threshold,
             training=norm.training,

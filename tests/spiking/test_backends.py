@@ -210,6 +210,27 @@ def test_norm_lif_is_batch_norm_and_lif(dtype, shape, layout, training, device):
 
 
 @pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("training", [True, False])
+def test_every_eps_is_batch_norms(training, device):
+    x, state = inputs((6, 3, 5, 7, 9), torch.float64, device)
+    made = {"dtype": torch.float64, "device": device}
+    learned = {"weight": torch.linspace(0.5, 1.5, 5, **made), "bias": torch.linspace(-0.2, 0.6, 5, **made)}
+    found = []
+    # Of one shape and one process: what is worked out once for a shape must not take the first one's along.
+    for eps in (1e-5, 0.1):
+        for backend in ("reference", device):
+            stats = torch.zeros(5, **made), torch.full((5,), 0.3, **made)
+            found.append(run(norm_lif, x, state, learned, running_mean=stats[0], running_var=stats[1],
+                             training=training, eps=eps, backend=backend))  # fmt: skip
+    for theirs, ours in (found[:2], found[2:]):
+        assert torch.equal(ours[0], theirs[0])
+        torch.testing.assert_close(ours[1], theirs[1], rtol=1e-9, atol=1e-9)
+        for name, grad in theirs[2].items():
+            torch.testing.assert_close(ours[2][name], grad, rtol=0, atol=1e-9 * grad.abs().max().item())
+    assert not torch.equal(found[0][1], found[2][1])
+
+
+@pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("layer", [LIF(learn_beta=True, channels=3), NormLIF(3), NormLIF(3).eval()], ids=str)
 @pytest.mark.parametrize("shape", [(4, 0, 3, 5, 5), (4, 2, 3, 0, 5)])
 def test_an_empty_batch_has_gradients_of_zero(shape, layer, device):

@@ -238,12 +238,20 @@ def test_a_wrong_argument_is_named(arguments, message):
         ({"running_var": torch.ones(4, device="meta")}, "running_var is on meta and x on cpu"),
         ({"x": torch.rand(1, 1, 4), "training": True}, "x must hold more than one value per channel to train"),
         ({"reset": "hard"}, "reset must be one of subtract, zero, none, got 'hard'"),
+        ({"eps": 0.0}, "eps must be finite and above 0, got 0.0"),
+        ({"eps": -1e-5}, "eps must be finite and above 0, got -1e-05"),
+        ({"eps": math.nan}, "eps must be finite and above 0, got nan"),
+        ({"eps": math.inf}, "eps must be finite and above 0, got inf"),
+        ({"eps": "small"}, "eps must be finite and above 0, got 'small'"),
     ],
 )
-def test_a_wrong_argument_of_norm_lif_is_named(arguments, message):
-    given = {"running_mean": torch.zeros(4), "running_var": torch.ones(4), "weight": torch.ones(4)}
-    with pytest.raises(ValueError, match=message):
-        norm_lif(**{"x": torch.rand(5, 2, 4), "bias": torch.zeros(4), **given, **arguments})
+@pytest.mark.parametrize("backend", ["reference", "cpu"])
+def test_a_wrong_argument_of_norm_lif_is_named(arguments, message, backend):
+    given = {"running_mean": torch.zeros(4), "running_var": torch.ones(4), "weight": torch.ones(4), "backend": backend}
+    for training in (True, False):
+        values = {"x": torch.rand(5, 2, 4), "bias": torch.zeros(4), "training": training} | given | arguments
+        with pytest.raises(ValueError, match=message):
+            norm_lif(**values)
 
 
 def test_half_precision_without_kernels_goes_to_the_reference():

@@ -5,6 +5,7 @@ and ``cuda`` are fused kernels behind the operators of :mod:`snnkd.spiking.opera
 """
 
 import importlib.util
+from functools import cache
 from types import ModuleType
 
 import torch
@@ -56,4 +57,9 @@ def available(device: str) -> bool:
 
 def fused(device: torch.device) -> ModuleType:
     """Return the fused backend for a device."""
-    return importlib.import_module(f"snnkd.spiking.backends.{device.type}")
+    return _fused(device.type)
+
+
+@cache
+def _fused(device: str) -> ModuleType:
+    return importlib.import_module(f"snnkd.spiking.backends.{device}")

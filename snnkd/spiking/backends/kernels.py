@@ -14,11 +14,15 @@ A fused backend is a module with these functions; ``x``, gradients of spikes and
 ``backward_two_bit_(grad_x, grad_spikes | None, grad_state | None, bits, state | None, parameters, neuron)
 -> grad_state | None``, and ``grad_x (T, ...)`` is filled in
 ``pack(x (N,)) -> uint8 (ceil(N / 8),)`` and ``unpack(bits, N, dtype) -> (N,)``: one bit a value, 1 where it is not 0
-``moments(x, channels, inner) -> mean (C,), biased variance (C,)`` over time and all neurons of a channel
-``norm_gradient_(grad (T, ...), x (T, ...), mean, inverse, scale, grad_weight, grad_bias (each (C,)), inner)``: in place
-``grad = scale·(grad − (grad_bias + x̂·grad_weight) / N)`` with ``x̂ = inverse·(x − mean)`` and ``N`` values a channel
+``norm_forward(x, state | None, parameters, eps, neuron) -> spikes (T, ...), state (...), mean (C,), variance (C,)``:
+moments of the batch, over time and all neurons of a channel; the variance is biased
+``norm_backward(grad_spikes | None, grad_state | None, x, state | None, parameters, variance, eps, neuron, want)
+-> Gradients``, of which ``scale`` is that of the weight; ``want.affine`` and ``want.current`` count as set, since the
+gradient of ``x`` needs that of the current and its sums, which are those of weight and bias
 
-All allocate what they return; none changes an argument unless its name ends in an underscore; none keeps a tensor.
+The last two take batch norm's weight as ``parameters.scale``, and backward the mean as ``parameters.mean``. All
+allocate what they return, each tensor its own memory; none changes an argument unless its name ends in an underscore;
+none keeps a tensor.
 """
 
 from typing import NamedTuple
@@ -32,6 +36,11 @@ RESETS = ("subtract", "zero", "none")
 def state_dtype(dtype: torch.dtype) -> torch.dtype:
     """Return the dtype of states for an input's: fp32, and fp64 for fp64."""
     return torch.float64 if dtype == torch.float64 else torch.float32
+
+
+def in_dtype(values: Tensor, dtype: torch.dtype) -> Tensor:
+    """Return values in a dtype, and at once if they have it: the smallest layers feel every operation."""
+    return values if values.dtype == dtype else values.to(dtype)
 
 
 def not_finite(**named: Tensor | None) -> str:

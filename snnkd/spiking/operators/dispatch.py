@@ -51,9 +51,17 @@ class Operator:
 
     def __call__(self, *args: Any) -> Any:
         """Run it, by the short way where there is nothing to be seen."""
-        if torch.compiler.is_compiling() or _watched(args):
+        if torch.compiler.is_compiling():
             return self.custom(*args)
-        if torch.is_grad_enabled() and any(isinstance(a, Tensor) and a.requires_grad for a in args):
+        followed = False
+        for value in args:
+            if isinstance(value, Tensor):
+                if _hides(value):
+                    return self.custom(*args)
+                followed = followed or value.requires_grad
+        if _watched():
+            return self.custom(*args)
+        if followed and torch.is_grad_enabled():
             return self.custom(*args) if self.differentiable is None else self.differentiable.apply(*args)
         return self.function(*args)
 
@@ -82,20 +90,19 @@ def operator(name: str) -> Callable[[Callable[..., Any]], Operator]:
     return lambda function: Operator(name, function)
 
 
-def _watched(args: tuple[Any, ...]) -> bool:
-    """Whether something has to see the call as an operator: a mode, a transform, a tracer, a tensor of another kind."""
+def _watched() -> bool:
+    """Whether something has to see calls as operators: a mode, a transform, a tracer."""
     return (
         torch._C._len_torch_dispatch_stack() > 0
         or torch._C._len_torch_function_stack() > 0
         or torch.autograd._profiler_enabled()
         or torch._C._functorch.maybe_current_level() is not None
         or torch._C._get_tracing_state() is not None
-        or any(isinstance(a, Tensor) and _hides(a) for a in args)
     )
 
 
 def _hides(tensor: Tensor) -> bool:
-    """Whether a tensor is more than memory with a shape."""
+    """Whether a tensor is more than memory with a shape, so that the operator has to see it."""
     return (
         type(tensor) not in (Tensor, nn.Parameter)
         or torch._C._functorch.is_legacy_batchedtensor(tensor)

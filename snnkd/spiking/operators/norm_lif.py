@@ -2,8 +2,9 @@ r"""``snnkd::norm_lif``: batch norm with the batch's own statistics, and the neu
 
 .. math:: y = \frac{\gamma}{\sqrt{\sigma^2 + \epsilon}}(x - \mu) + b, \qquad s = \mathrm{LIF}(y)
 
-with :math:`\mu, \sigma^2` over time, batch and space of a channel. Forward reads the input twice and writes the spikes;
-:math:`y` exists in the cache only. Backward gets :math:`\bar y` from the neuron's own backward, and then
+with :math:`\mu, \sigma^2` over time, batch and space of a channel. Forward reads the input twice (three times on the
+CPU, where the mean is far from its first guess) and writes the spikes; :math:`y` exists in the cache only. Backward
+gets :math:`\bar y` from the neuron's own backward, and then
 
 .. math::
 
@@ -25,6 +26,18 @@ from snnkd.spiking.backends.kernels import Neuron, Want, state_dtype
 from snnkd.spiking.operators.dispatch import nothing, operator
 from snnkd.spiking.operators.memory import Memory, fake_gradients, fake_outputs, total
 
+_NAMES = ("beta", "threshold", "mean", "weight", "bias")
+
+
+def _memory(x: Tensor, state: Tensor | None, *parameters: Tensor | None) -> Memory:
+    m = Memory(x.shape, x.stride(), x.dtype, state, *parameters, names=_NAMES)
+    weight = parameters[3]
+    assert weight is not None
+    if weight.numel() != m.channels:
+        # There is one mean for each of its values.
+        raise ValueError(f"weight must hold one value per channel, {m.channels}, got {tuple(weight.shape)}")
+    return m
+
 
 @operator("norm_lif")
 def norm_lif(
@@ -42,19 +55,14 @@ def norm_lif(
     detach_reset: bool,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Spikes, the last state, and the batch's mean and (biased) variance ``(C,)``."""
-    m = Memory(x.shape, x.stride(), x.dtype, state, beta, threshold, weight, weight, bias)
-    x, backend = m.ordered(x), backends.fused(x.device)
-    mean, variance = backend.moments(x, m.channels, m.inner)
-    scale = weight * torch.rsqrt(variance + eps)
-    parameters = m.parameters._replace(mean=mean, scale=scale, inner=m.inner)
+    m = _memory(x, state, beta, threshold, None, weight, bias)
     neuron = Neuron(surrogate, width, reset, reset_delay, detach_reset)
-    spikes, last = backend.forward(x, m.state, parameters, neuron)
-    return spikes, last, mean, variance
+    return backends.fused(x.device).norm_forward(m.ordered(x), m.state, m.parameters, eps, neuron)
 
 
 @norm_lif.register_fake
 def _(x: Tensor, state: Tensor | None, beta: Any, threshold: Any, weight: Tensor, *rest: Any) -> tuple[Tensor, ...]:
-    moments = x.new_empty(weight.shape, dtype=state_dtype(x.dtype))
+    moments = x.new_empty(weight.numel(), dtype=state_dtype(x.dtype))
     return (*fake_outputs(x), moments, torch.empty_like(moments))
 
 
@@ -80,26 +88,20 @@ def norm_lif_backward(
     want_threshold: bool,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
     """Gradients of x, state, beta, threshold, weight and bias."""
-    m = Memory(x.shape, x.stride(), x.dtype, state, beta, threshold, mean, weight, bias)
-    inverse = torch.rsqrt(variance + eps)
-    scale = weight * inverse
-    parameters = m.parameters._replace(scale=scale, inner=m.inner)
-    x, backend = m.ordered(x), backends.fused(x.device)
-    grads = m.grads(grad_spikes, grad_state)
-    want = Want(want_beta, want_threshold, affine=True, current=True)
+    m = _memory(x, state, beta, threshold, mean, weight, bias)
+    variance = m.per_channel("variance", variance)
     neuron = Neuron(surrogate, width, reset, reset_delay, detach_reset)
-    g = backend.backward(*grads, x, m.state, parameters, neuron, want)
-    grad_bias = total(g.bias, mean)
-    # Σ ȳ(x − μ) comes from the kernel; with 1/√(σ² + ε) it is Σ ȳx̂, the gradient of the weight.
-    grad_weight = total(g.scale, mean) * inverse
-    backend.norm_gradient_(g.x, x, mean, inverse, scale, grad_weight, grad_bias, m.inner)
+    want = Want(want_beta, want_threshold, affine=True, current=True)
+    grads = m.grads(grad_spikes, grad_state)
+    backend = backends.fused(x.device)
+    g = backend.norm_backward(*grads, m.ordered(x), m.state, m.parameters, variance, eps, neuron, want)
     return (
         g.x,
         g.state,
         total(g.beta if want_beta else None, beta),
         total(g.threshold if want_threshold else None, threshold),
-        grad_weight.to(weight.dtype),
-        grad_bias.to(bias.dtype),
+        total(g.scale, weight),
+        total(g.bias, bias),
     )
 
 

@@ -137,10 +137,10 @@ def backward(form: Any, real: Any, element: Any) -> Any:
         now = form(one, real(0), beta, theta, real(0), c_z, one - c_z, real(0))
         c_last = real(0) if a[w.DELAYED] else c_z
         last = form(one, real(0), beta, theta, real(0), c_last, one - c_last, real(0))
-        S, slot = workspace(arguments, a, one)
+        S, slot = workspace(a, one)
         own = a[w.SCRATCH] + slot * S.size * S.itemsize
         silence = array(a[w.SILENCE], a[w.TILE], element(1))
-        _, begin, end = next_chunk(arguments, a)
+        _, begin, end = next_chunk(a, 0)
         known = -1
         while begin < end:
             for index in range(begin, end):
@@ -163,7 +163,7 @@ def backward(form: Any, real: Any, element: Any) -> Any:
                         enter(S, V, a[w.STATE], start, n, M, one)
                         keep_unreset(n, grad, own, own, now, S)
                     array(a[w.GRAD_STATE_IN], M, one)[start : start + n] = S[GRAD_V : GRAD_V + n]
-            _, begin, end = next_chunk(arguments, a)
+            _, begin, end = next_chunk(a, 0)
 
     return run
 
@@ -206,7 +206,7 @@ def packing(real: Any, element: Any, back: bool) -> Any:
         a[w.DIGEST] = digest
         N = a[w.NEURONS]
         x, bits = array(a[w.X], N, element(1)), array(a[w.BITS], (N + 7) // 8, uint8(1))
-        _, begin, end = next_chunk(arguments, a)
+        _, begin, end = next_chunk(a, 0)
         while begin < end:
             first, last = begin * a[w.TILE], min(end * a[w.TILE], N)
             B = bits[first // 8 : (last + 7) // 8]
@@ -214,6 +214,6 @@ def packing(real: Any, element: Any, back: bool) -> Any:
                 unpack_tile(B, x[first:last], last - first)
             elif pack_tile(x[first:last], B, last - first, real(1), real(0)):
                 a[w.NOT_BINARY] = 1
-            _, begin, end = next_chunk(arguments, a)
+            _, begin, end = next_chunk(a, 0)
 
     return run

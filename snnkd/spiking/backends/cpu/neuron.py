@@ -3,6 +3,9 @@
 Between its input and its output a tile lives in the cache: forward reads the input once and writes the spikes once,
 backward reads input and gradient once and writes the gradient once. Backward recomputes the membranes of its tile and
 keeps them for as long as the tile lasts.
+
+With batch norm both have phases more, before the neuron's and after it: a kernel each costs less than waking the
+threads for every pass.
 """
 
 from functools import cache
@@ -11,11 +14,14 @@ from typing import Any
 import numpy as np
 from numba import carray, uint8
 
+from snnkd.spiking.backends.cpu import channels as batch_norm
 from snnkd.spiking.backends.cpu import steps
 from snnkd.spiking.backends.cpu import words as w
 from snnkd.spiking.backends.cpu.bits import forward_bits
 from snnkd.spiking.backends.cpu.surrogates import Integrator
 from snnkd.spiking.backends.cpu.tiles import (
+    add_up,
+    announce,
     array,
     closes,
     column,
@@ -25,16 +31,17 @@ from snnkd.spiking.backends.cpu.tiles import (
     next_chunk,
     place,
     spread_parameters,
+    wait_for,
     workspace,
 )
 from snnkd.spiking.backends.cpu.words import SOURCES, WORDS, kernel, summing
 
 
 @cache
-def forward(form: Any, real: Any, element: Any) -> Any:
+def forward(form: Any, real: Any, element: Any, normed: bool = False) -> Any:
     """Compile the forward kernel for a form of parameters (a class of ``steps``) and the types of state and input.
 
-    It also stores two bits a step where there is a place for them.
+    It also stores two bits a step where there is a place for them. ``normed``, it takes the batch's moments first.
     """
     per_channel, affine = form is not steps.Uniform, form is steps.Affine
     digest = SOURCES
@@ -60,8 +67,12 @@ def forward(form: Any, real: Any, element: Any) -> Any:
             real(1) - real(f[w.C_ZERO]),
             real(f[w.C_ATTACHED]),
         )
-        S, _ = workspace(arguments, a, one)
-        _, begin, end = next_chunk(arguments, a)
+        S, slot = workspace(a, one)
+        phase = 0
+        if normed:
+            batch_norm.moments(a, S, slot, x, real(f[w.EPS]))
+            phase = 2
+        _, begin, end = next_chunk(a, phase)
         known = -1
         while begin < end:
             for index in range(begin, end):
@@ -83,7 +94,7 @@ def forward(form: Any, real: Any, element: Any) -> Any:
                         steps.forward(n, x, reads, writes, p, S, x_t, out_t, fires, delayed)
                 if leave(p, S, state_out[start : start + n], n):
                     a[w.NOT_FINITE] = 1
-            _, begin, end = next_chunk(arguments, a)
+            _, begin, end = next_chunk(a, phase)
 
     return run
 
@@ -99,8 +110,11 @@ def leave(p, S, state, n):
 
 
 @cache
-def backward(form: Any, surrogate: Any, real: Any, element: Any) -> Any:
-    """Compile the backward kernel, for a surrogate (a class of ``surrogates``) beside what :func:`forward` takes."""
+def backward(form: Any, surrogate: Any, real: Any, element: Any, normed: bool = False) -> Any:
+    """Compile the backward kernel, for a surrogate (a class of ``surrogates``) beside what :func:`forward` takes.
+
+    ``normed``, it ends by carrying the gradient through the batch's moments.
+    """
     per_channel, affine, integrator = form is not steps.Uniform, form is steps.Affine, surrogate is Integrator
     digest = SOURCES
 
@@ -131,7 +145,9 @@ def backward(form: Any, surrogate: Any, real: Any, element: Any) -> Any:
         learned = of_neuron or of_affine
         # An integrator without learned parameters needs no membranes, and its input is not read.
         recomputed = not integrator or learned
-        S, slot = workspace(arguments, a, one)
+        S, slot = workspace(a, one)
+        if normed:
+            batch_norm.choose_scales(a, real(f[w.EPS]))
         rows, delayed, given = T + 1, a[w.DELAYED] != 0, a[w.GRAD] != 0
         last_grad = a[w.GRAD] + (T - 1) * M * x.itemsize if given else a[w.X]
         pitch = tile + steps.LANES
@@ -140,10 +156,10 @@ def backward(form: Any, surrogate: Any, real: Any, element: Any) -> Any:
         silence = array(a[w.SILENCE], tile, element(1))
         channels, size = a[w.CHANNELS], x.itemsize
         chunks = a[w.CHUNKS]
-        totals, sums = array(a[w.TOTALS], chunks * 4 * channels, 1.0), array(a[w.SUMS], 4 * channels, one)
+        totals = array(a[w.TOTALS], chunks * 4 * channels, 1.0)
         for k in range(4):
             S[steps.SUMS[k] : steps.SUMS[k] + tile] = real(0)
-        number, begin, end = next_chunk(arguments, a)
+        number, begin, end = next_chunk(a, 0)
         known = -1
         while begin < end:
             if learned:
@@ -188,13 +204,17 @@ def backward(form: Any, surrogate: Any, real: Any, element: Any) -> Any:
                     for k in range(4):
                         row = (number * 4 + k) * channels
                         gather(S, steps.SUMS[k], totals[row : row + channels], start, tile, a[w.INNER])
-            if learned and is_last(a, chunks):
-                # In the order of the chunks: the result does not depend on which thread was first.
-                for i in range(4 * channels):
-                    total = 0.0
-                    for chunk in range(chunks):
-                        total += totals[chunk * 4 * channels + i]
-                    sums[i] = total
-            number, begin, end = next_chunk(arguments, a)
+            if learned and is_last(a, 0):
+                add_up(totals, chunks, 4 * channels)
+                for k in range(4):
+                    if a[w.SUM_BETA + k] != 0:
+                        array(a[w.SUM_BETA + k], channels, one)[:] = totals[k * channels : (k + 1) * channels]
+                if normed:
+                    batch_norm.close_gradient(a, T * M, real(f[w.EPS]))
+                    announce(a, 0)
+            number, begin, end = next_chunk(a, 0)
+        if normed:
+            wait_for(a, 0)
+            batch_norm.carry(a, S, x, grad_x, 1, one)
 
     return run

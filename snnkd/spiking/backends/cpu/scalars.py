@@ -5,6 +5,8 @@ What is said of a value holds for a vector of them (:mod:`snnkd.spiking.backends
 
 import contextlib
 import math
+import platform
+import sys
 from typing import Any
 
 from llvmlite import ir
@@ -48,6 +50,43 @@ def next_index(typingctx, counter):
         return builder.atomic_rmw("add", builder.bitcast(args[0], word.as_pointer()), word(1), "acq_rel")
 
     return int64(types.voidptr), emit
+
+
+@intrinsic
+def seen(typingctx, counter):
+    """Return the ``int64`` that ``counter`` points to, with all that was written before it was."""
+
+    def emit(context, builder, signature, args):
+        word = context.get_value_type(types.int64)
+        return builder.load_atomic(builder.bitcast(args[0], word.as_pointer()), "acquire", 8)
+
+    return int64(types.voidptr), emit
+
+
+@intrinsic
+def give_way(typingctx):
+    """Let another thread run, if one waits for this processor."""
+
+    def emit(context, builder, signature, args):
+        if sys.platform != "win32":
+            kind = ir.FunctionType(_I32, [])
+            builder.call(cgutils.get_or_insert_function(builder.module, kind, "sched_yield"), [])
+        return context.get_dummy_value()
+
+    return types.void(), emit
+
+
+@intrinsic
+def pause(typingctx):
+    """Tell the processor that this is a loop that waits, where it has an instruction for that."""
+
+    def emit(context, builder, signature, args):
+        if platform.machine().lower() in ("x86_64", "amd64"):
+            kind = ir.FunctionType(ir.VoidType(), [])
+            builder.call(cgutils.get_or_insert_function(builder.module, kind, "llvm.x86.sse2.pause"), [])
+        return context.get_dummy_value()
+
+    return types.void(), emit
 
 
 def _prefetch(to_write: bool) -> Any:

@@ -1,7 +1,7 @@
 """Running a kernel on torch's own threads.
 
-A kernel is a compiled function ``void (int64* arguments)`` that takes tiles off a shared counter, ``arguments[0]``,
-until none is left. It is started on every thread of the OpenMP team that torch's own operations run on. A second team
+A kernel is a compiled function ``void (int64* arguments)`` that takes tiles off a counter among its arguments, until
+none is left. It is started on every thread of the OpenMP team that torch's own operations run on. A second team
 (Numba's, or a Python pool) would compete with torch's: its threads keep spinning for a while after each operation, and
 on two cores that made a 3 ms kernel take 8.
 """
@@ -9,12 +9,12 @@ on two cores that made a 3 ms kernel take 8.
 import ctypes
 import os
 import re
+from array import array
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import cache
 from typing import Any
 
-import numpy as np
 import torch
 
 from snnkd.spiking.backends.cpu import words as w
@@ -44,6 +44,9 @@ def _openmp(process: int) -> Callable[[int, int, int, int], None] | None:
     return None
 
 
+_ZEROS = array("q", bytes(8 * w.COUNTERS))
+
+
 @cache
 def _pool(process: int, threads: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(threads, thread_name_prefix="snnkd")
@@ -60,30 +63,63 @@ def _after_fork() -> None:
 os.register_at_fork(after_in_child=_after_fork)
 
 
-def run(kernel: Any, arguments: np.ndarray, size: int, dtype: torch.dtype = torch.float32, rows: int = 0) -> None:
+def run(kernel: Any, a: "array[int]", size: int, dtype: torch.dtype = torch.float32, rows: int = 0) -> None:
     """Run a compiled ``kernel`` over its tiles; ``size`` neuron-steps decide whether in parallel.
 
     Each thread has scratch of the state's ``dtype``, and ``rows`` of membranes of a tile's width.
     """
-    threads = max(1, min(torch.get_num_threads(), int(arguments[w.CHUNKS]))) if size >= MIN_PARALLEL else 1
+    threads = max(1, min(torch.get_num_threads(), a[w.CHUNKS])) if size >= MIN_PARALLEL else 1
     # Allocated here and not in the kernel, so that a failure is torch's error.
-    tile, size_of_all = int(arguments[w.TILE]), threads * SCRATCH
+    tile, size_of_all = a[w.TILE], threads * SCRATCH
     scratch = torch.empty(size_of_all + threads * rows * (tile + LANES), dtype=dtype, device="cpu")
-    address, place = arguments.ctypes.data, scratch.data_ptr()
-    arguments[w.COUNTER], arguments[w.SLOTS], arguments[w.DONE] = 0, 0, 0
-    arguments[w.SLOT], arguments[w.FINISHED] = address + 8 * w.SLOTS, address + 8 * w.DONE
-    arguments[w.SCRATCH], arguments[w.MEMBRANES] = place, place + size_of_all * scratch.element_size()
-    if not arguments[w.GRAD]:
+    place = scratch.data_ptr()
+    a[: w.COUNTERS] = _ZEROS
+    a[w.SCRATCH], a[w.MEMBRANES] = place, place + size_of_all * dtype.itemsize
+    if not a[w.GRAD]:
         silence = torch.zeros(tile, dtype=dtype, device="cpu")
-        arguments[w.SILENCE] = silence.data_ptr()
+        a[w.SILENCE] = silence.data_ptr()
+    address, _ = a.buffer_info()
     if threads == 1 or _forked:
         # A child of fork() inherits the runtime's state but not its threads: entering a team would wait for them.
         kernel.ctypes(address)
     elif (parallel := _openmp(os.getpid())) is not None:
         parallel(kernel.address, address, threads, 0)
     else:
-        others = [_pool(os.getpid(), threads - 1).submit(kernel.ctypes, address) for _ in range(threads - 1)]
+        _on_pool(kernel.ctypes, address, threads)
+
+
+def _on_pool(function: Callable[[int], None], address: int, threads: int) -> None:
+    """Call ``function(address)`` on this thread and on those of a pool.
+
+    Whatever happens, the memory at ``address`` outlives all calls: none is running when this returns or raises, and
+    none begins afterwards.
+    """
+    # Made here and not by the pool, which queues a call before it finds out that it cannot start another thread.
+    others: list[Future[None]] = [Future() for _ in range(threads - 1)]
+    try:
+        for future in others:
+            _pool(os.getpid(), threads - 1).submit(_call, future, function, address)
+        function(address)
+    finally:
+        _finish(others)
+
+
+def _call(future: "Future[None]", function: Callable[[int], None], address: int) -> None:
+    if future.set_running_or_notify_cancel():
         try:
-            kernel.ctypes(address)
+            function(address)
         finally:
-            wait(others)  # whatever happens, the memory must outlive them
+            future.set_result(None)
+
+
+def _finish(futures: "list[Future[None]]") -> None:
+    """Cancel what has not begun, and wait for what has; an interruption by the user waits, too."""
+    interruption = None
+    while True:
+        try:
+            wait([future for future in futures if not future.cancel()])
+            break
+        except KeyboardInterrupt as error:
+            interruption = error
+    if interruption is not None:
+        raise interruption

@@ -3,17 +3,28 @@
 Neurons come in samples of a period, after which the channels are the same again. A tile lies within one sample, and
 those that lie in the same place of each, a column, follow each other. All neurons are one sample where there are no
 parameters per channel, where a tile holds whole periods, and where a period is no multiple of a line of memory.
+
+A kernel may go over its tiles in several phases. Who finds no chunk left waits until all are finished, and not until
+all threads have come: fewer may run than were asked for. Each chunk that was taken is with a thread that runs, so that
+waiting ends. Therefore nothing may raise between taking a chunk and announcing it: no allocation, no checked index, no
+division that Python would refuse. A thread that left in between would keep all others waiting for ever.
+
+What threads do before they take their first chunk, each for all, may be done again by one that comes late, while others
+already read it: it may write nothing but the values that are there.
 """
 
 from numba import carray
 
 from snnkd.spiking.backends.cpu import steps
 from snnkd.spiking.backends.cpu import words as w
-from snnkd.spiking.backends.cpu.scalars import next_index, pointer
+from snnkd.spiking.backends.cpu.scalars import give_way, next_index, pause, pointer, seen
 from snnkd.spiking.backends.cpu.words import compiled, summing
 
 ADDITIONS = 2048
 """Values that are added up in the state's precision before fp64 takes the sum, or one tile's steps."""
+
+POLLS = 16
+"""Looks at a word that is waited for, before the processor is offered to others."""
 
 
 @compiled
@@ -23,9 +34,15 @@ def columns(a):
 
 
 @compiled
-def next_chunk(arguments, a):
+def word(a, index):
+    """Return where one of the arguments is."""
+    return pointer(a.ctypes.data + 8 * index)
+
+
+@compiled
+def next_chunk(a, phase):
     """Return the next run of tiles, ``(number, begin, end)``; empty when all are taken."""
-    number = next_index(arguments)
+    number = next_index(word(a, w.TAKEN + phase))
     total = columns(a) * a[w.SAMPLES]
     begin = min(number * a[w.CHUNK], total)
     return number, begin, min(begin + a[w.CHUNK], total)
@@ -62,9 +79,9 @@ def array(address, size, one):
 
 
 @compiled
-def workspace(arguments, a, one):
+def workspace(a, one):
     """Return a thread's own scratch, and its number. Kernels allocate nothing: nobody could tell that it failed."""
-    slot = next_index(pointer(a[w.SLOT]))
+    slot = next_index(word(a, w.SLOTS))
     size = steps.SCRATCH
     return array(a[w.SCRATCH], (slot + 1) * size, one)[slot * size :], slot
 
@@ -131,9 +148,35 @@ def gather(S, quantity, totals, start, n, inner):
 
 
 @compiled
-def is_last(a, chunks):
-    """Count a finished chunk; whether all ``chunks`` now are."""
-    return next_index(pointer(a[w.FINISHED])) == chunks - 1
+def is_last(a, phase):
+    """Count a finished chunk; whether all now are."""
+    return next_index(word(a, w.FINISHED + phase)) == a[w.CHUNKS] - 1
+
+
+@compiled
+def announce(a, phase):
+    """Let those go on who wait for what follows from a phase."""
+    next_index(word(a, w.READY + phase))
+
+
+@compiled
+def wait_for(a, phase):
+    """Wait until that is there; without chunks there is nothing to wait for."""
+    looks = 0
+    while a[w.CHUNKS] > 0 and seen(word(a, w.READY + phase)) == 0:
+        looks += 1
+        if looks % POLLS == 0:
+            give_way()
+        else:
+            pause()
+
+
+@compiled
+def add_up(totals, chunks, size):
+    """Add the chunks' ``size`` totals into the first one's, in order: it does not depend on which thread was first."""
+    for chunk in range(1, chunks):
+        for i in range(size):
+            totals[i] += totals[chunk * size + i]
 
 
 @summing

@@ -1,7 +1,7 @@
 """How kernels get their arguments, and how they are compiled.
 
 A kernel takes one pointer to 64-bit words: addresses, sizes, and the bits of floating-point numbers (those from
-``SURROGATE_WIDTH`` to ``C_ATTACHED``). It is a Numba ``cfunc``, compiled at its first use and kept on disk. Numba files
+``SURROGATE_WIDTH`` to ``EPS``). It is a Numba ``cfunc``, compiled at its first use and kept on disk. Numba files
 what it keeps under a function's own source file and closure, and not under the functions that it calls: the digest of
 this folder therefore is a part of every kernel's closure. What else is there are plain values and classes, so that the
 key is the same in every process.
@@ -57,11 +57,20 @@ SOURCES = int.from_bytes(
 )
 """Digest of this folder's sources: what is kept on disk serves these only."""
 
+PHASES = 3
+"""Times that the threads of a kernel may take tiles, each when all before have been finished."""
+
+SLOTS, TAKEN, FINISHED, READY = 0, 1, 1 + PHASES, 1 + 2 * PHASES
+"""Counters, which every run begins by setting to zero: threads that came, and for each phase chunks taken, chunks
+finished, and whether what follows from all of them is there."""
+COUNTERS = 1 + 3 * PHASES
+"""How many words these are, the first ones."""
+
 (
-    COUNTER, SLOTS, DONE, SLOT, FINISHED, DIGEST, STEPS, NEURONS, TILE, PERIOD, SAMPLES, CHUNK, CHUNKS, INNER, CHANNELS,
-    FIRES, DELAYED, NOT_FINITE, NOT_BINARY, LEARN_NEURON, LEARN_AFFINE, SCALED, PIVOTS_GIVEN,
-    SURROGATE_WIDTH, C_SUBTRACT, C_ZERO, C_ATTACHED,
+    DIGEST, STEPS, NEURONS, TILE, PERIOD, SAMPLES, CHUNK, CHUNKS, INNER, CHANNELS,
+    FIRES, DELAYED, NOT_FINITE, NOT_BINARY, LEARN_NEURON, LEARN_AFFINE, SCALED, FAR,
+    SURROGATE_WIDTH, C_SUBTRACT, C_ZERO, C_ATTACHED, EPS,
     X, OUT, STATE, STATE_OUT, BETA, THRESHOLD, MEAN, SCALE, BIAS, GRAD, GRAD_STATE, GRAD_X, GRAD_STATE_IN,
-    TOTALS, SUMS, BITS, SCRATCH, MEMBRANES, SILENCE,
-) = range(46)  # fmt: skip
-WORDS = 46
+    WEIGHT, VARIANCE, SUM_BETA, SUM_THRESHOLD, SUM_SCALE, SUM_BIAS, TOTALS, BITS, SCRATCH, MEMBRANES, SILENCE,
+) = range(COUNTERS, COUNTERS + 47)  # fmt: skip
+WORDS = COUNTERS + 47

@@ -5,9 +5,9 @@ the CPU, slowly: that is for tests.
 """
 
 from snnkd.spiking.backends.cuda.backward import backward
-from snnkd.spiking.backends.cuda.elementwise import norm_gradient_, pack, scaled_sum_, unpack
+from snnkd.spiking.backends.cuda.elementwise import pack, scaled_sum_, unpack
 from snnkd.spiking.backends.cuda.forward import forward
-from snnkd.spiking.backends.cuda.moments import moments
+from snnkd.spiking.backends.cuda.norm import norm_backward, norm_forward
 from snnkd.spiking.backends.cuda.two_bit import backward_two_bit_, forward_two_bit
 
 __all__ = [
@@ -15,8 +15,8 @@ __all__ = [
     "backward_two_bit_",
     "forward",
     "forward_two_bit",
-    "moments",
-    "norm_gradient_",
+    "norm_backward",
+    "norm_forward",
     "pack",
     "scaled_sum_",
     "unpack",

@@ -143,19 +143,3 @@ def scaled_sum_(grad: Tensor, x: Tensor, a: Tensor, b: Tensor, c: Tensor, inner:
             num_warps=warps,
             enable_fp_fusion=False,
         )
-
-
-def norm_gradient_(
-    grad: Tensor,
-    x: Tensor,
-    mean: Tensor,
-    inverse: Tensor,
-    scale: Tensor,
-    grad_weight: Tensor,
-    grad_bias: Tensor,
-    inner: int,
-) -> None:
-    """Carry the gradient of the normalised current through batch norm, in place."""
-    part = scale * (len(mean) / max(x.numel(), 1))
-    slope = -part * inverse * grad_weight
-    scaled_sum_(grad, x, scale, slope, -part * grad_bias - slope * mean, inner)
