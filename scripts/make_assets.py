@@ -16,30 +16,33 @@ import torch
 from matplotlib.figure import Figure
 
 import snnkd
-from snnkd.datasets import EMOTIONS
+from snnkd.datasets import EMOTIONS, LIGHTINGS
 from snnkd.datasets.eyesim import simulate_sequence
 from snnkd.demo import Settings, run
 from snnkd.events import bin_events
 from snnkd.inference.drawing import EMOTION_COLOURS, INK, png_bytes
 
 ASSETS = Path(__file__).parents[1] / "assets"
-PERSONS = (2, 11, 29)
+PERSONS = (2, 11, 29, 5)
+"""One for each lighting"""
 
 
 def eyes(path: Path) -> None:
-    """A sheet of synthetic eyes: per person the frame at each emotion's apex, and the events that led there."""
-    figure = Figure(figsize=(10, 8.7), facecolor="white")
-    grid = figure.subplots(2 * len(PERSONS), len(EMOTIONS), gridspec_kw={"wspace": 0.04, "hspace": 0.04})
-    figure.subplots_adjust(0.005, 0.005, 0.995, 0.965)
-    for i, person in enumerate(PERSONS):
+    """A sheet of synthetic eyes: a person a lighting, the frame at each emotion's apex, the events that led there."""
+    figure = Figure(figsize=(10, 11.6), facecolor="white")
+    grid = figure.subplots(2 * len(LIGHTINGS), len(EMOTIONS), gridspec_kw={"wspace": 0.04, "hspace": 0.04})
+    figure.subplots_adjust(0.035, 0.005, 0.995, 0.975)
+    for i, (lighting, person) in enumerate(zip(LIGHTINGS, PERSONS, strict=True)):
         for j, emotion in enumerate(EMOTIONS):
-            take = simulate_sequence(0, person, emotion, 0, size=(128, 128))
+            take = simulate_sequence(0, person, emotion, 0, size=(128, 128), lighting=lighting)
             start = take.metadata["segments"][-1]["start_us"] if emotion != "neutral" else 300_000
-            apex = min(start + 330_000, int(take.frames.timestamps_us[-1]))
+            apex = min(start + 500_000, int(take.frames.timestamps_us[-1]))
             frame = take.frames.images[np.searchsorted(take.frames.timestamps_us, apex)]
-            off, on = bin_events(take.events, (128, 128), start, 250_000, 1)[0].astype(float)
+            off, on = bin_events(take.events, (128, 128), start, 300_000, 1)[0].astype(float)
             grid[2 * i][j].imshow(frame, cmap="gray", vmin=0, vmax=255)
             grid[2 * i + 1][j].imshow(np.clip(on - off, -3, 3), cmap="RdBu", vmin=-3, vmax=3)
+        middle = (grid[2 * i][0].get_position().y0 + grid[2 * i + 1][0].get_position().y1) / 2
+        figure.text(0.018, middle, lighting, rotation=90, va="center", ha="center", fontsize=10, color=INK)
     for axes, emotion in zip(grid[0], EMOTIONS, strict=True):
         axes.set_title(emotion, fontsize=10, color=EMOTION_COLOURS.get(emotion, INK), pad=4)
     for axes in grid.flat:

@@ -22,13 +22,13 @@ from snnkd.models.pretrained import check_target
 from snnkd.recordings import write_hdf5
 from snnkd.terminal import Bar, bar, plain_table
 from snnkd.training import Classification, Distillation, EmotionModule, EyeSimData, TrainingProgress, evaluate
-from snnkd.training.callbacks import save_trained
+from snnkd.training.callbacks import EpochSeed, save_trained
 from snnkd.training.run import loggers, quiet
 
 SIZE = (64, 64)
-STEPS = 24
-WINDOW_US = 33_333
-TAKE_S = 1.0
+STEPS = 15
+WINDOW_US = 99_999
+TAKE_S = 1.5
 CHANNELS = (12, 24, 48, 96)
 FOLDS = 5
 
@@ -138,13 +138,14 @@ def _train(
     """Train one network from the same seed as the others, save it, score it and count its operations."""
     pl.seed_everything(settings.seed, verbose=False)
     module = make()
-    data = EyeSimData(str(test.root), steps=STEPS, window_us=WINDOW_US, seed=settings.seed)
+    cache = str(folder.parent.parent / "cache")
+    data = EyeSimData(str(test.root), steps=STEPS, window_us=WINDOW_US, seed=settings.seed, cache=cache)
     trainer = pl.Trainer(
         accelerator="cpu",
         max_epochs=settings.epochs,
         gradient_clip_val=1.0,
         logger=loggers(folder.parent.parent, name=f"logs/{folder.name}"),
-        callbacks=[TrainingProgress(progress, name)],
+        callbacks=[EpochSeed(settings.seed), TrainingProgress(progress, name)],
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,

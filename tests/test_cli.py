@@ -136,8 +136,8 @@ def test_evaluate_and_energy_on_a_dataset(models, eyesim_root, capsys):
     assert main(["evaluate", str(models / "EventStudent"), "--data", str(eyesim_root), "--json"]) == 0
     scores = json.loads(capsys.readouterr().out)
     confusion = np.array(scores["confusion"])
-    assert confusion.sum() == scores["clips"] == 7  # one person, seven emotions
-    assert scores["war"] == pytest.approx(confusion.trace() / 7)
+    assert confusion.sum() == scores["sequences"] == 7  # one person, seven emotions
+    assert scores["war"]["value"] == pytest.approx(confusion.trace() / 7)
     assert main(["energy", str(models / "FrameTeacher"), "--data", str(eyesim_root), "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
     assert report["samples"] == 7

@@ -71,6 +71,7 @@ def run(code):
             "import snnkd.spiking, snnkd.models, snnkd.distill",
             ["lightning", "snntorch", "tonic", "torchmetrics", "matplotlib", "h5py"],
         ),
+        ("import snnkd.training.evaluation", ["lightning", "matplotlib", "snntorch", "tonic"]),
         ("import snnkd; snnkd.load", ["lightning", "torchmetrics", "snntorch", "tonic"]),
     ],
 )

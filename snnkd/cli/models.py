@@ -1,10 +1,10 @@
-"""The commands on models and their data: ``demo``, ``data synth``, ``train``, ``evaluate``, ``energy``, ``infer``."""
+"""The commands on models and their data: ``demo``, ``data synth``, ``train``, ``energy``, ``infer``."""
 
 import argparse
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from snnkd.errors import ModelError
+from snnkd.errors import DatasetError, ModelError
 
 if TYPE_CHECKING:
     from snnkd.datasets import EyeDataset
@@ -33,8 +33,10 @@ def synth(options: argparse.Namespace) -> int:
             persons=options.persons,
             takes=options.takes,
             seed=options.seed,
-            size=(options.size, options.size),
+            size=options.size,
             duration_s=options.duration,
+            lightings=options.lightings,
+            layout=options.layout,
             workers=options.workers,
             progress=progress,
         )
@@ -50,10 +52,20 @@ def train(arguments: list[str]) -> int:
     return 0
 
 
-def _dataset(recognizer: "Recognizer", options: argparse.Namespace) -> "EyeDataset":
-    """Open the data as the model's training cut and split it, and refuse to score on persons that trained it."""
+def split_options(options: argparse.Namespace) -> dict[str, Any]:
+    """What was asked for of the split, as keyword arguments of the datasets."""
+    names = {"split": "split", "fold": "fold", "folds": "folds", "person_fold": "person_fold", "split_seed": "seed"}
+    return {key: value for name, key in names.items() if (value := getattr(options, name, None)) is not None}
+
+
+def open_for(recognizer: "Recognizer", options: argparse.Namespace) -> "EyeDataset":
+    """Open the data as the model's training cut and split it, but for what the options say of the split.
+
+    Raises :class:`~snnkd.errors.DatasetError` rather than score a network on persons that trained it, unless the
+    training subset itself is asked for.
+    """
     from snnkd.datasets import EMOTIONS, open_dataset
-    from snnkd.training.evaluate import refuse_known_persons
+    from snnkd.training.evaluation import known_persons, refuse_known_persons
 
     if recognizer.emotions != EMOTIONS:
         raise ModelError(f"{options.model}: its emotions are not the datasets' {', '.join(EMOTIONS)}, in this order")
@@ -61,31 +73,17 @@ def _dataset(recognizer: "Recognizer", options: argparse.Namespace) -> "EyeDatas
         if "population" in recognizer.input and not isinstance(recognizer.input.get(key), kind):
             raise ModelError(f"{options.model}: config.json: input.{key} is missing or no {kind.__name__}")
     clip = {key: recognizer.input[key] for key in ("steps", "window_us", "stride") if key in recognizer.input}
-    size = recognizer.network.input_size
-    dataset = open_dataset(options.data, options.subset, size=size, **clip)
-    if dataset.population == recognizer.input.get("population"):
-        split = recognizer.input["split"]
-        dataset = open_dataset(options.data, options.subset, size=size, **clip, **split)
+    split = split_options(options)
+    population = open_dataset(options.data, "all", steps=1, stride=1).population
+    if population == recognizer.input.get("population"):
+        split = recognizer.input["split"] | split
+    dataset = open_dataset(options.data, options.subset, size=recognizer.network.input_size, **clip, **split)
+    said = f"{options.model}: was trained on"
+    if options.subset == "all" and (known := known_persons(recognizer.input, dataset)):
+        raise DatasetError(f"{said} {len(known)} of the persons in this subset ({known[0]}, …): choose --subset test")
     if options.subset != "train":
-        refuse_known_persons(recognizer.input, dataset, f"{options.model}: was trained on", "its own split")
+        refuse_known_persons(recognizer.input, dataset, said, "its own split")
     return dataset
-
-
-def evaluate(options: argparse.Namespace) -> int:
-    """Print the scores of a model on a dataset."""
-    from snnkd.inference import load
-    from snnkd.training import evaluate as score
-
-    recognizer = load(options.model)
-    dataset = _dataset(recognizer, options)
-    scores = score(recognizer.network, dataset)
-    if options.json:
-        recalls = dict(zip(recognizer.emotions, scores.recalls, strict=True))
-        facts = {"clips": len(dataset), "war": scores.war, "uar": scores.uar, "recalls": recalls}
-        print(json.dumps({**facts, "confusion": scores.confusion.tolist()}, indent=2))
-    else:
-        print(scores.table(recognizer.emotions))
-    return 0
 
 
 def energy(options: argparse.Namespace) -> int:
@@ -96,7 +94,7 @@ def energy(options: argparse.Namespace) -> int:
 
     hardware = load_hardware(options.hardware)
     recognizer = load(options.model)
-    dataset = _dataset(recognizer, options)
+    dataset = open_for(recognizer, options)
     number = min(options.clips, len(dataset))
     batch = collate([dataset[i * len(dataset) // number] for i in range(number)])  # spread over persons and emotions
     report = profile(recognizer.network, batch[recognizer.network.modality], options.hardware)

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import NoReturn
 
 from snnkd import __version__
-from snnkd.cli import models, recordings, types
+from snnkd.cli import cache, evaluation, models, recordings, types
+from snnkd.datasets.labels import LIGHTINGS
 from snnkd.errors import ConfigError
 
 
@@ -60,30 +61,60 @@ def make_parser() -> Parser:
     sub = add("info", recordings.info, "what is in recordings or datasets")
     sub.add_argument("paths", type=Path, nargs="+", metavar="FILE", help="a recording, or a dataset's folder")
     sub.add_argument("--json", action="store_true", help="print JSON; of several files, a list")
+    sub.add_argument("--check", action="store_true", help="of datasets: all that is missing, broken or does not fit")
+    sub.add_argument("--images", action="store_true", help="with --check: read every image and event too")
     _add_reading(sub)
 
     _add_data(commands.add_parser("data", help="make datasets and recordings", description="Make data."))
     commands.add_parser(
         "train", help="train a teacher or student, or distil: snnkd train --config FILE.yaml", add_help=False
     )
-    for name, command, text in (
-        ("evaluate", models.evaluate, "WAR, UAR and recalls of a model on a dataset"),
-        ("energy", models.energy, "what a model costs per clip of a dataset, layer by layer"),
-    ):
-        sub = add(name, command, text)
-        sub.add_argument("model", metavar="MODEL", help="a model folder, or a Hub id")
-        sub.add_argument("--data", type=Path, required=True, metavar="DIR", help="an EyeSim or SEE dataset")
-        sub.add_argument("--subset", choices=("train", "val", "test"), default="test")
-        sub.add_argument("--json", action="store_true", help="print JSON")
-        if name == "energy":
-            sub.add_argument("--hardware", default="45nm-fp32", help="a profile's name or YAML file")
-            sub.add_argument("--clips", type=types.positive, default=64, help="clips to run (default: 64)")
+    _add_evaluate(add("evaluate", evaluation.evaluate, "scores of a model on a dataset, or of prediction files"))
+    sub = add("energy", models.energy, "what a model costs per clip of a dataset, layer by layer")
+    sub.add_argument("model", metavar="MODEL", help="a model folder, or a Hub id")
+    sub.add_argument("--data", type=Path, required=True, metavar="DIR", help="an EyeSim or SEE dataset")
+    sub.add_argument("--subset", choices=("train", "val", "test"), default="test")
+    sub.add_argument("--json", action="store_true", help="print JSON")
+    sub.add_argument("--hardware", default="45nm-fp32", help="a profile's name or YAML file")
+    sub.add_argument("--clips", type=types.positive, default=64, help="clips to run (default: 64)")
 
     sub = add("infer", models.infer, "emotions over time in recordings")
     sub.add_argument("model", metavar="MODEL", help="a model folder, or a Hub id")
     sub.add_argument("recordings", type=Path, nargs="+", metavar="RECORDING")
     sub.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
     return parser
+
+
+def _add_evaluate(parser: Parser) -> None:
+    parser.add_argument("model", nargs="?", metavar="MODEL", help="a model folder, or a Hub id")
+    parser.add_argument("--data", type=Path, metavar="DIR", help="the dataset; with --predictions it may be left out")
+    parser.add_argument(
+        "--predictions", type=Path, nargs="+", metavar="FILE", help="files in the form of SEE's authors, one a run"
+    )
+    parser.add_argument(
+        "--allow-missing", action="store_true", help="count sequences that prediction files lack as wrong"
+    )
+    group = parser.add_argument_group("what is scored")
+    group.add_argument("--subset", choices=("train", "val", "test", "all"), help="default: test")
+    group.add_argument("--split", metavar="NAME", help="default: the model's own, else the dataset's")
+    group.add_argument("--fold", type=types.index, metavar="K", help="of the split")
+    group.add_argument("--folds", type=types.positive, metavar="N", help="of the split")
+    group.add_argument("--person-fold", type=types.index, metavar="K", help="of leave-one-lighting-out")
+    group.add_argument("--split-seed", type=types.seed, metavar="SEED", help="that dealt the persons into folds")
+    group = parser.add_argument_group("how a model is asked")
+    group.add_argument(
+        "--protocol",
+        choices=("whole", "centre", "random-starts"),
+        help="the whole sequence in clips, one from its centre, or one clip a run from a random start (default: whole)",
+    )
+    group.add_argument("--starts", type=types.positive, metavar="N", help="runs of random-starts (default: 20)")
+    group.add_argument("--batch-size", type=types.positive, metavar="N", help="clips at once (default: 32)")
+    parser.add_argument("--seed", type=types.seed, default=0, help="of random starts and intervals (default: 0)")
+    parser.add_argument(
+        "-o", "--output", type=Path, metavar="DIR", help="write predictions, scores.json and pictures here"
+    )
+    parser.add_argument("--overwrite", action="store_true", help="replace results that DIR holds already")
+    parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def _add_reading(parser: Parser) -> None:
@@ -98,18 +129,49 @@ def _add_reading(parser: Parser) -> None:
     group.add_argument("--fps", type=types.rate, help="frames a second of a video or a folder of images")
 
 
+def _add_cache(parser: Parser) -> None:
+    parser.set_defaults(command=cache.cache)
+    parser.add_argument("dataset", type=Path, metavar="DIR", help="the dataset")
+    parser.add_argument("--cache", type=Path, default=Path("runs/cache"), metavar="DIR", help="default: runs/cache")
+    parser.add_argument("--size", type=types.side, metavar="N|WxH", help="the networks' input size, in pixels")
+    parser.add_argument("--window-us", type=types.positive, metavar="US", help="length of a window")
+    parser.add_argument("--workers", type=types.positive, default=2, help="processes that read (default: 2)")
+    group = parser.add_mutually_exclusive_group()
+    group.add_argument("--list", action="store_true", help="read nothing")
+    group.add_argument(
+        "--clear", action="store_true", help="remove the dataset's caches, or those of this --size and --window-us"
+    )
+
+
 def _add_data(parser: Parser) -> None:
     kinds = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     synth = kinds.add_parser("synth", help="write a synthetic EyeSim dataset", description="Write an EyeSim dataset.")
     synth.set_defaults(command=models.synth)
     synth.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
-    synth.add_argument("--persons", type=types.positive, default=60)
-    synth.add_argument("--takes", type=types.positive, default=2)
-    synth.add_argument("--size", type=types.positive, default=64, help="frame height and width in pixels (default: 64)")
-    synth.add_argument("--duration", type=types.duration, default=1.0, metavar="S", help="seconds a take (default: 1)")
-    synth.add_argument("--seed", type=types.seed, default=0)
+    synth.add_argument("--persons", type=types.positive, default=60, help="default: 60")
+    synth.add_argument("--takes", type=types.positive, default=2, help="takes per person and emotion (default: 2)")
+    synth.add_argument(
+        "--lighting", dest="lightings", nargs="+", choices=LIGHTINGS, default=LIGHTINGS, metavar="NAME",
+        help=f"lightings that takes are dealt to: {', '.join(LIGHTINGS)} (default: all four)",
+    )  # fmt: skip
+    synth.add_argument(
+        "--layout", choices=("recordings", "see"), default="recordings", help="default: recordings (HDF5)"
+    )
+    synth.add_argument("--size", type=types.side, default=(128, 128), metavar="N|WxH", help="pixels (default: 128)")
+    synth.add_argument(
+        "--duration", type=types.duration, default=1.5, metavar="S", help="seconds a take (default: 1.5)"
+    )
+    synth.add_argument("--seed", type=types.seed, default=0, help="of the persons and all that they do (default: 0)")
     synth.add_argument("--workers", type=types.positive, default=2, help="processes (default: 2)")
 
+    _add_cache(
+        kinds.add_parser(
+            "cache",
+            help="read a dataset once for all trainings; list or remove what was read",
+            description="Read the windows of all sequences of a dataset into a clip cache, from which trainings take "
+            "them, and list the caches that the dataset has. Trainings do so by themselves before their first epoch.",
+        )
+    )
     convert = kinds.add_parser(
         "convert",
         help="write a recording of any format as HDF5 or NPZ",

@@ -20,11 +20,13 @@ PIPED = 100
 
 def info(options: argparse.Namespace) -> int:
     """Print what is in recordings or datasets; what cannot be read is named, and the others go on."""
+    if options.images and not options.check:
+        raise ConfigError("--images: goes with --check only; add it")
     found: list[dict[str, Any]] = []
     failed = False
     for path in options.paths:
         try:
-            facts, text = _look(path, _reading(options))
+            facts, text = _check(path, options) if options.check else _look(path, _reading(options))
         except SnnkdError as error:
             failed = _tell(str(error))
         except OSError as error:
@@ -33,6 +35,7 @@ def info(options: argparse.Namespace) -> int:
             if not options.json:
                 print(("\n" if found else "") + text)
             found.append(facts)
+            failed = failed or facts.get("ok") is False
     if options.json and found:
         from snnkd.recordings.summary_table import dumps
 
@@ -44,6 +47,15 @@ def _tell(error: str) -> bool:
     sys.stdout.flush()
     print(f"snnkd: error: {cleaned(error)}", file=sys.stderr)
     return True
+
+
+def _check(path: Path, options: argparse.Namespace) -> tuple[dict[str, Any], str]:
+    from snnkd.datasets import check_dataset
+    from snnkd.terminal import counting
+
+    with counting("reading") as progress:
+        report = check_dataset(path, images=options.images, progress=_heeding(progress))
+    return report.to_dict(), report.table()
 
 
 def _look(path: Path, reading: dict[str, Any]) -> tuple[dict[str, Any], str]:

@@ -37,11 +37,21 @@ def number(text: str) -> float:
     return _number(text, "a finite number of at least 0", lambda value: value >= 0)
 
 
+def index(text: str) -> int:
+    """A whole number of at least 0."""
+    return microseconds(text)
+
+
 def microseconds(text: str) -> int:
     """A whole number of µs."""
     if not _is_whole(text):
         raise ArgumentTypeError(f"must be a whole number of at least 0, got {text!r}")
     return int(text)
+
+
+def side(text: str) -> tuple[int, int]:
+    """Width and height of an image, or one number for a square."""
+    return (int(text), int(text)) if _is_whole(text) and int(text) else size(text)
 
 
 def size(text: str) -> tuple[int, int]:

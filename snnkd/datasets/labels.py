@@ -11,6 +11,9 @@ EMOTIONS = ("happiness", "sadness", "anger", "disgust", "surprise", "fear", "neu
 LIGHTINGS = ("normal", "overexposed", "low-light", "HDR")
 """The four lighting conditions of the SEE dataset."""
 
+UNKNOWN_LIGHTING = "unknown"
+"""Lighting of a sequence of which nobody says it."""
+
 _EMOTION_SPELLINGS = {name: i for i, name in enumerate(EMOTIONS)} | {"angry": EMOTIONS.index("anger")}
 _LIGHTING_SPELLINGS = {name.lower(): name for name in LIGHTINGS} | {"low": "low-light"}
 

@@ -1,78 +1,67 @@
 """``SEE``: the Single-eye Event-based Emotion dataset (Zhang et al., SIGGRAPH 2023) as a dataset of clips.
 
 **Events from images.** SEE publishes events as JPG images accumulated over 33 ms; which of their pixels are ON and OFF
-events is told by the rule of :mod:`snnkd.recordings.see_images`. Each marked pixel counts as one event, and
-:func:`snnkd.events.bin_events` maps the image's centred square onto ``size``, as it does for recordings: the
-value is the number of event pixels of the published image that fall into the output pixel, a whole number, and
-at the published size it is 0 or 1.
+events is told by the rule of :mod:`snnkd.recordings.see_images`. Each marked pixel counts as one event, and the
+image's centred square is mapped onto ``size`` as it is for recordings: the value is the number of event pixels of the
+published image that fall into the output pixel, a whole number, and at the published size it is 0 or 1.
 """
 
 import os
-import warnings
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from snnkd.datasets.checks import check_integers
-from snnkd.datasets.sample import EyeDataset, Sample, Sequence, fit_frame, import_cv2, make_sample
-from snnkd.datasets.see_layout import (
-    ANNOTATIONS,
-    Annotation,
-    SequenceName,
-    count_images,
-    list_folders,
-    read_annotations,
-)
-from snnkd.datasets.splits import check_fold, check_subset, hold_out, person_folds
-from snnkd.errors import DatasetError, SnnkdWarning
-from snnkd.events import bin_events, centre_square
-from snnkd.recordings._image_file import read_grey
-from snnkd.recordings.see_images import LARGEST, MARGIN, WINDOW_US, event_pixels
+from snnkd.datasets.base import SplitDataset, default_start
+from snnkd.datasets.image_windows import image_reading, images_each, read_image, read_images
+from snnkd.datasets.report import Problem, Report, refuse, warn_of_left_out
+from snnkd.datasets.sample import Windows, import_cv2
+from snnkd.datasets.see_layout import SUBSETS, WINDOW_US
+from snnkd.datasets.see_scan import SEESequence, scan
+from snnkd.datasets.split_options import Split
+from snnkd.datasets.splits import check_subset
+from snnkd.errors import DatasetError
+from snnkd.recordings.see_images import MARGIN
 
-SPLITS = ("official", "subject-disjoint")
 SKIP = "leave such sequences out (SEE(..., skip_broken=True))"
 
 
-@dataclass(frozen=True)
-class SEESequence(Sequence):
-    """A sequence of SEE: what its name says, official subset, folders, and the first image of its segment."""
-
-    details: SequenceName
-    official: str
-    events_at: Path
-    frames_at: Path
-    first: int
-
-
-class SEE(EyeDataset):
+class SEE(SplitDataset):
     """Clips of SEE in its published layout (:mod:`snnkd.datasets.see_layout`); the sample is that of
     ``sample.py``.
 
     Args:
         root: folder with ``emotion.json``, ``event`` and ``frame``.
         split: ``"official"`` is the authors' split, in which most test persons also have training sequences;
-            ``"subject-disjoint"`` deals the persons into ``folds`` and tests on fold ``fold``.
+            ``"person-disjoint"`` (or ``"subject-disjoint"``) deals the persons into ``folds`` that are alike in
+            emotions and lightings, and tests on fold ``fold``; ``"leave-one-lighting-out"`` tests on lighting
+            ``fold``, 0..3, whose persons are in training under the other lightings unless ``person_fold`` is given
+            (:mod:`snnkd.datasets.split_options`).
         subset: ``"train"``, ``"val"``, ``"test"`` or ``"all"``. The validation set is lent by training
             persons, who are then in no training sequence.
-        steps, stride: a clip has ``steps`` images, ``stride`` images apart; 4 and 4 is the authors' E4_S3.
+        steps, stride: a clip has ``steps`` windows, ``stride`` windows apart; 4 and 4 is the authors' E4_S3.
+        window_us: 33,333, one image, or a whole multiple of it: a window then is so many images, one after the other
+            from the segment's first on, their events summed up to 255, with the last one's frame. What is left of the
+            segment at its end is in none.
         size: (W, H) of the samples; with ``None`` the centred square of the images as published.
         folds, seed: number of folds, and the seed that deals the persons.
         val_share: share of the training sequences that become the validation set; 0 for training on all of
             them, as the authors do.
+        person_fold: of ``leave-one-lighting-out``: test only these persons, and keep them out of training.
         start: ``"random"`` (from torch's generator), ``"first"``, ``"centre"`` or ``"last"``; the default is
             random for training and centre for the rest.
-        margin: grey levels from the background that make an event.
-        skip_broken: leave out sequences that have no annotation, no folder, unequal counts or a name or
-            segment that does not fit, with one warning, in place of an error at the first.
+        margin: grey levels from the background that make an event at least.
+        skip_broken: leave out sequences that have no annotation, no folder, missing images, unequal counts or a
+            name or segment that does not fit, with one warning that names them, in place of an error at the first.
 
     Raises :class:`DatasetError` that names the path or entry: on construction for all that the layout
-    promises, on reading for an image that is missing or unreadable.
+    promises, on reading for an image that is unreadable. :meth:`check` tells all that is wrong at once.
     """
 
-    split_keys = ("split", "fold", "folds", "seed", "val_share")
-    population = "SEE"
+    sequences: list[SEESequence]
 
     def __init__(
         self,
@@ -83,145 +72,95 @@ class SEE(EyeDataset):
         *,
         steps: int = 4,
         stride: int = 4,
+        window_us: int = WINDOW_US,
         size: tuple[int, int] | None = (90, 90),
         folds: int = 5,
         seed: int = 0,
         val_share: float = 0.1,
+        person_fold: int | None = None,
         start: str | None = None,
         margin: int = MARGIN,
         skip_broken: bool = False,
     ) -> None:
         check_subset(subset)
-        if split not in SPLITS:
-            raise DatasetError(f"unknown split {split!r}; it must be one of {', '.join(SPLITS)}")
-        if not 0 <= margin < 127:
-            raise DatasetError(f"margin is {margin}; it must be in 0..126 grey levels")
-        check_fold(fold, folds)
-        check_integers(0, seed=seed)
-        self._set_clip(steps, stride, WINDOW_US, start or ("random" if subset == "train" else "centre"))
-        self.root, self.split, self.subset, self.margin = Path(root), split, subset, margin
-        everything = _scan(self.root, skip_broken)
-        self.split_config = {"split": split, "fold": fold, "folds": folds, "seed": seed, "val_share": val_share}
-        self.sequences: list[SEESequence] = _select(everything, subset, **self.split_config)
-        if not self.sequences:
-            raise DatasetError(f"{self.root}: no sequence is in subset {subset!r} of the {split} split")
-        self._refuse_short()
-        sensor = size or self._image(self.sequences[0].events_at, self.sequences[0].first).shape[::-1]
-        self._set_input_size(size, (sensor[0], sensor[1]))
-
-    def _refuse_short(self) -> None:
-        short = [s for s in self.sequences if s.length < self.span]
-        if short:
-            shortest = min(s.length for s in short)
-            room = (shortest - 1) // (self.steps - 1) if self.steps > 1 else 0
-            remedy = f"set stride to {room} or less" if room else f"set steps to {shortest} or less and stride to 1"
-            raise DatasetError(
-                f"{self.root}: {len(short)} of {len(self.sequences)} sequences are shorter than the "
-                f"{self.span} images that {self.steps} steps with stride {self.stride} span "
-                f"(the shortest has {shortest}); {remedy}"
-            )
-
-    def __getitem__(self, index: int) -> Sample:
-        sequence = self.sequences[index]
-        numbers = sequence.first + self.clip_windows(sequence.length)
-        events = np.stack([self._events(self._image(sequence.events_at, n)) for n in numbers])
-        frames = np.stack([fit_frame(self._image(sequence.frames_at, n), self.input_size) for n in numbers])
-        return make_sample(events, frames, sequence.label, index % len(self))
-
-    def _events(self, image: NDArray[np.uint8]) -> NDArray[np.uint16]:
-        """Event pixels ``(2, H, W)`` of one accumulated image."""
-        events, sensor = event_pixels(image, self.margin), (image.shape[1], image.shape[0])
-        return bin_events(events, sensor, 0, 1, 1, size=self.input_size, crop=centre_square(sensor))[0]
+        check_margin(margin)
+        chosen = Split(split, fold, folds, seed, val_share, person_fold)
+        self._set_clip(steps, stride, window_us, default_start(subset, start))
+        self.images_each = images_each(window_us, WINDOW_US, root)
+        self.margin = margin
+        found = scan(Path(root))
+        self.population = found.population
+        if skip_broken:
+            warn_of_left_out(Path(root), found.problems)
+        else:
+            refuse(found.problems, SKIP)
+        everything = [replace(s, length=s.length // self.images_each) for s in found.sequences]
+        self._divide(Path(root), everything, subset, chosen, [SUBSETS[s.official] for s in everything])
+        height, width = (size[1], size[0]) if size else self._first_image().shape
+        self._set_input_size(size, (width, height))
 
     @staticmethod
-    def _image(folder: Path, number: int) -> NDArray[np.uint8]:
-        """Grey image ``(H, W)`` of a sequence's folder."""
+    def check(
+        root: str | os.PathLike[str],
+        *,
+        images: bool = False,
+        steps: int = 4,
+        stride: int = 4,
+        workers: int | None = None,
+        progress: Callable[[int, int | None], None] | None = None,
+    ) -> Report:
+        """Report everything that is wrong with a copy, in place of an error at the first.
+
+        With ``images`` every image is decoded too, by ``workers`` threads, and each that is damaged or of another
+        size than its sequence's first is named, and event images whose background is not mid-grey are noted; and so
+        are sequences too short for a clip of ``steps`` images, ``stride`` images apart.
+        ``progress`` is told images done and their number. Raises :class:`DatasetError` where there is no
+        ``emotion.json``, ``event`` or ``frame`` at all.
+        """
+        from snnkd.datasets.see_images_check import check_images
+
+        found = scan(Path(root))
+        report = Report("SEE", str(root), found.counts, found.problems)
+        span = (steps - 1) * stride + 1
+        report.problems += [
+            Problem(
+                "shorter than a clip",
+                s.name,
+                f"{s.events_at}: its segment has {s.length} images, {steps} steps with stride {stride} span {span}; "
+                "lower the stride or the steps",
+                note=True,
+            )
+            for s in found.sequences
+            if s.length < span
+        ]
+        if images:
+            report.problems += check_images(Path(root), workers, progress)
+        return report
+
+    def read(self, index: int, windows: NDArray[np.int64]) -> Windows:
+        """Read windows ``(N,)`` of a sequence from its images."""
+        sequence, each = self.sequences[index], self.images_each
+        numbers = sequence.first + np.asarray(windows)[:, None] * each + np.arange(each)
+        names = [f"{n:05d}.jpg" for n in numbers.ravel().tolist()]
+        events = [sequence.events_at / name for name in names]
+        frames = [sequence.frames_at / name for name in names[each - 1 :: each]]
+        return read_images(events, frames, self.input_size, self.margin, each)
+
+    def sources(self, index: int) -> list[Path]:
+        """The sequence's two folders."""
+        return [self.sequences[index].events_at, self.sequences[index].frames_at]
+
+    def reading(self) -> dict[str, Any]:
+        """Input size, length of a window, margin and the version of the decoding."""
+        return {"dataset": "SEE", "window_us": self.window_us, **image_reading(self.input_size, self.margin)}
+
+    def _first_image(self) -> NDArray[np.uint8]:
         import_cv2()
-        path = folder / f"{number:05d}.jpg"
-        try:
-            image = read_grey(path)
-        except ValueError as error:
-            raise DatasetError(f"{path}: not a whole JPG image: it {error}; fetch the sequence again") from error
-        if max(image.shape) > LARGEST:
-            raise DatasetError(f"{path}: is larger than {LARGEST} pixels a side; fetch the sequence again")
-        return image
+        first = self.sequences[0]
+        return read_image(first.events_at / f"{first.first:05d}.jpg")[0]
 
 
-def _scan(root: Path, skip_broken: bool) -> list[SEESequence]:
-    """All sequences of the dataset, sorted by number and name, checked against each other."""
-    annotations = read_annotations(root)
-    events, frames = list_folders(root, "event"), list_folders(root, "frame")
-    found: list[SEESequence] = []
-    broken: list[DatasetError] = []
-    for name in sorted({*annotations, *events, *frames}):
-        try:
-            found.append(_sequence(root, name, annotations.get(name), events.get(name), frames.get(name)))
-        except DatasetError as error:
-            if not skip_broken:
-                raise
-            broken.append(error)
-    if broken:
-        warnings.warn(f"{len(broken)} sequence(s) left out, the first: {broken[0]}", SnnkdWarning, stacklevel=4)
-    return sorted(found, key=lambda s: (s.details.number, s.name))
-
-
-def _sequence(
-    root: Path, name: str, annotation: Annotation | None, events: Path | None, frames: Path | None
-) -> SEESequence:
-    """Put together what name, annotation and folders say of one sequence, or say what does not fit."""
-    if annotation is None:
-        raise DatasetError(f"{events or frames}: the sequence has no entry in emotion.json; remove it or {SKIP}")
-    if events is None or frames is None:
-        kind = "event" if events is None else "frame"
-        raise DatasetError(f"{root / kind}: no folder for sequence {name!r} of emotion.json; fetch it or {SKIP}")
-    details = SequenceName.parse(name)
-    if details.emotion != annotation.emotion:
-        raise DatasetError(f"{root / ANNOTATIONS}: entry {name!r} is labelled {annotation.emotion}; mend it or {SKIP}")
-    counts = count_images(events), count_images(frames)
-    if counts[0] != counts[1]:
-        raise DatasetError(
-            f"{events}: {counts[0]} event images but {counts[1]} frames in {frames}; fetch it again or {SKIP}"
-        )
-    if annotation.end > counts[0]:
-        raise DatasetError(
-            f"{root / ANNOTATIONS}: entry {name!r} has segment [{annotation.first}, {annotation.end}) but "
-            f"the sequence has {counts[0]} images; mend it or {SKIP}"
-        )
-    return SEESequence(
-        name=name,
-        person=details.person,
-        emotion=annotation.emotion,
-        lighting=details.lighting,
-        length=annotation.end - annotation.first,
-        details=details,
-        official=annotation.subset,
-        events_at=events,
-        frames_at=frames,
-        first=annotation.first,
-    )
-
-
-def _select(
-    everything: list[SEESequence],
-    subset: str,
-    *,
-    split: str,
-    fold: int,
-    folds: int,
-    seed: int,
-    val_share: float,
-) -> list[SEESequence]:
-    """Sequences of one subset; test first, then the validation set out of the training persons."""
-    if subset == "all":
-        return everything
-    if split == "official":
-        test = [s for s in everything if s.official == "testing"]
-        training = [s for s in everything if s.official == "training"]
-    else:
-        tested = person_folds([s.person for s in everything], folds, seed)[fold]
-        test = [s for s in everything if s.person in tested]
-        training = [s for s in everything if s.person not in tested]
-    if subset == "test":
-        return test
-    lent = hold_out([s.person for s in training], val_share, seed)
-    return [s for s in training if (s.person in lent) == (subset == "val")]
+def check_margin(margin: Any) -> None:
+    """Raise :class:`DatasetError` for a margin that is none."""
+    if isinstance(margin, bool) or not isinstance(margin, int) or not 0 <= margin < 127:
+        raise DatasetError(f"margin is {margin!r}; it must be in 0..126 grey levels")

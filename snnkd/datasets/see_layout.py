@@ -1,4 +1,4 @@
-"""The SEE dataset's layout on disk, as published, and everything that can be wrong with a copy of it.
+"""The SEE dataset's layout on disk, as published: names and annotations.
 
 ::
 
@@ -17,15 +17,20 @@ Source: Zhang et al., "In the Blink of an Eye: Event-based Emotion Recognition",
 dataset instructions.
 """
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from snnkd.datasets.checks import read_json
 from snnkd.datasets.labels import EMOTIONS, emotion_index, lighting_name
+from snnkd.datasets.report import Problem
 from snnkd.errors import DatasetError
 from snnkd.recordings.see_images import ANNOTATIONS, NAME
 from snnkd.recordings.see_images import WINDOW_US as WINDOW_US
+
+SUBSETS = {"training": "train", "testing": "test"}
+"""The official subsets, and what they are here."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +61,7 @@ class SequenceName:
             emotion = EMOTIONS[emotion_index(part["emotion"])]
             lighting = lighting_name(part["lighting"])
         except DatasetError as error:
-            raise DatasetError(f"sequence name {name!r}: {error}") from None
+            raise DatasetError(f"sequence name {name!r}: {error}; rename or remove it") from None
         return cls(
             number=int(part["number"]),
             person=part["person"],
@@ -80,11 +85,22 @@ class Annotation:
     end: int
 
 
-def read_annotations(root: Path) -> dict[str, Annotation]:
-    """Read ``emotion.json``: sequence name to annotation, in file order.
+class Annotations(NamedTuple):
+    """What ``emotion.json`` says: entries (None where one is broken), what is wrong with them, and whose eyes it is of.
 
-    Raises :class:`DatasetError` when the file is missing, is not JSON, or an entry is not of the published
-    form; the message names the entry.
+    ``population`` is SEE's people, or the simulated ones of an EyeSim set in SEE's layout, which must not be taken for
+    them.
+    """
+
+    entries: dict[str, Annotation | None]
+    problems: list[Problem]
+    population: str
+
+
+def read_annotations(root: Path) -> Annotations:
+    """Read ``emotion.json``.
+
+    Raises :class:`DatasetError` when the file is missing, is not JSON, or has no database.
     """
     path = root / ANNOTATIONS
     if not root.is_dir():
@@ -92,10 +108,33 @@ def read_annotations(root: Path) -> dict[str, Annotation]:
     if not path.is_file():
         raise DatasetError(f"{path}: missing; it comes with the dataset and holds the labels and the official split")
     try:
-        entries = dict(read_json(path, "fetch it again")["database"].items())
+        content = read_json(path, "fetch it again")
+        entries = dict(content["database"].items())
     except (KeyError, TypeError, AttributeError) as error:
         raise DatasetError(f"{path}: not SEE's annotation file ({error!r}); fetch it again") from error
-    return {name: _annotation(path, name, entry) for name, entry in entries.items()}
+    found: dict[str, Annotation | None] = {}
+    problems: list[Problem] = []
+    for name, entry in entries.items():
+        try:
+            found[name] = _annotation(path, name, entry)
+        except DatasetError as error:
+            found[name] = None
+            problems.append(Problem("broken annotation", name, str(error)))
+    for name in _repeated(path):
+        found[name] = None
+        problems.append(
+            Problem("duplicate", name, f"{path}: entry {name!r} is there more than once; remove all but one")
+        )
+    return Annotations(found, problems, _population(path, content.get("eyesim")))
+
+
+def _population(path: Path, simulated: Any) -> str:
+    if simulated is None:
+        return "SEE"
+    try:
+        return f"EyeSim seed {int(simulated['settings']['seed'])}"  # the same people as in its recordings
+    except (KeyError, TypeError, ValueError) as error:
+        raise DatasetError(f"{path}: eyesim does not say its seed ({error!r}); generate the data set again") from error
 
 
 def _annotation(path: Path, name: str, entry: Any) -> Annotation:
@@ -104,48 +143,29 @@ def _annotation(path: Path, name: str, entry: Any) -> Annotation:
         label, (first, end) = note["label"], note["segment"]
     except (KeyError, TypeError, ValueError) as error:
         raise DatasetError(f"{path}: entry {name!r} lacks subset, label or segment ({error!r}); mend it") from error
-    if subset not in ("training", "testing"):
-        raise DatasetError(f"{path}: entry {name!r} has subset {subset!r}; it must be training or testing")
+    if not isinstance(subset, str) or subset not in SUBSETS:
+        raise DatasetError(f"{path}: entry {name!r} has subset {subset!r}; it must be training or testing: mend it")
     if not (type(first) is int and type(end) is int and 0 <= first < end):
-        raise DatasetError(f"{path}: entry {name!r} has segment {note['segment']!r}; it must be [first, end) in images")
+        raise DatasetError(
+            f"{path}: entry {name!r} has segment {note['segment']!r}; it must be [first, end) in images: mend it"
+        )
     try:
         return Annotation(subset, EMOTIONS[emotion_index(label)], first, end)
     except DatasetError as error:
-        raise DatasetError(f"{path}: entry {name!r}: {error}") from None
+        raise DatasetError(f"{path}: entry {name!r}: {error}; mend it") from None
 
 
-def list_folders(root: Path, kind: str) -> dict[str, Path]:
-    """Sequence name to folder under ``<root>/<kind>``, ``kind`` being ``event`` or ``frame``; hidden names
-    are skipped.
+def _repeated(path: Path) -> list[str]:
+    """Sequences that the file has more than one entry of, which JSON's readers drop without a word."""
+    repeated: dict[str, None] = {}
 
-    Raises :class:`DatasetError` when that folder or one of the seven emotions' is missing, an emotion is
-    unknown, or a sequence lies in two of them.
-    """
-    top = root / kind
-    if not top.is_dir():
-        raise DatasetError(f"{top}: missing; the dataset's {kind} images belong there")
-    emotions: dict[str, Path] = {}
-    for folder in _folders(top):
-        try:
-            emotions[EMOTIONS[emotion_index(folder.name)]] = folder
-        except DatasetError as error:
-            raise DatasetError(f"{folder}: {error}") from None
-    absent = [name for name in EMOTIONS if name not in emotions]
-    if absent:
-        raise DatasetError(f"{top}: no folder for {', '.join(absent)}; each of the seven emotions needs one")
-    sequences: dict[str, Path] = {}
-    for folder in emotions.values():
-        for sequence in _folders(folder):
-            if sequence.name in sequences:
-                raise DatasetError(f"{sequence}: the sequence is also in {sequences[sequence.name]}; remove one")
-            sequences[sequence.name] = sequence
-    return sequences
+    def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
+        seen: set[str] = set()
+        for key, value in items:
+            if key in seen and isinstance(value, dict) and "annotations" in value:
+                repeated[key] = None
+            seen.add(key)
+        return dict(items)
 
-
-def count_images(folder: Path) -> int:
-    """Number of JPG images in a sequence's folder."""
-    return sum(1 for path in folder.iterdir() if path.suffix.lower() == ".jpg" and not path.name.startswith("."))
-
-
-def _folders(top: Path) -> list[Path]:
-    return sorted(path for path in top.iterdir() if path.is_dir() and not path.name.startswith("."))
+    json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=pairs)
+    return list(repeated)

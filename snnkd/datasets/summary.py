@@ -2,18 +2,18 @@
 
 import os
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
-from snnkd.datasets.eyesim.generation import MANIFEST
-from snnkd.datasets.labels import EMOTIONS, LIGHTINGS
-from snnkd.datasets.opening import open_dataset
-from snnkd.datasets.see_layout import ANNOTATIONS
+from snnkd.datasets.labels import EMOTIONS, LIGHTINGS, UNKNOWN_LIGHTING
+from snnkd.datasets.opening import dataset_kind, open_dataset
+
+NO_LABEL = "no label"
+"""Row of the sequences without an emotion."""
 
 
 def holds_dataset(path: str | os.PathLike[str]) -> bool:
     """Whether a folder says that it is a dataset."""
-    return any((Path(path) / name).is_file() for name in (MANIFEST, ANNOTATIONS))
+    return dataset_kind(path) is not None
 
 
 def describe(root: str | os.PathLike[str]) -> dict[str, Any]:
@@ -22,8 +22,11 @@ def describe(root: str | os.PathLike[str]) -> dict[str, Any]:
     Raises :class:`~snnkd.errors.DatasetError` as :func:`snnkd.datasets.open_dataset` does.
     """
     dataset = open_dataset(root, "all", steps=1, stride=1)
-    counts = Counter((sequence.emotion, sequence.lighting) for sequence in dataset.sequences)
+    counts = Counter((sequence.emotion or NO_LABEL, sequence.lighting) for sequence in dataset.sequences)
     lengths = [sequence.length for sequence in dataset.sequences]
+    unlabelled = sum(sequence.emotion is None for sequence in dataset.sequences)
+    rows = (*(() if unlabelled == len(lengths) else EMOTIONS), *((NO_LABEL,) if unlabelled else ()))
+    columns = (*LIGHTINGS, UNKNOWN_LIGHTING)
     return {
         "path": str(root),
         "dataset": type(dataset).__name__,
@@ -31,26 +34,30 @@ def describe(root: str | os.PathLike[str]) -> dict[str, Any]:
         "persons": len(dataset.persons),
         "sequences": len(dataset.sequences),
         "window_us": dataset.window_us,
+        "frames": dataset.has_frames,
         "windows": {"fewest": min(lengths), "most": max(lengths), "total": sum(lengths)},
-        "emotions": {e: {light: counts[e, light] for light in LIGHTINGS if counts[e, light]} for e in EMOTIONS},
+        "emotions": {e: {light: counts[e, light] for light in columns if counts[e, light]} for e in rows},
     }
 
 
 def table(facts: dict[str, Any]) -> str:
     """Return the facts of :func:`describe` as a table for the terminal."""
+    from snnkd.recordings.summary_table import counted
     from snnkd.terminal import as_text, plain_table
 
     windows = facts["windows"]
     seconds = windows["total"] * facts["window_us"] / 1e6
-    lightings = [light for light in LIGHTINGS if any(light in row for row in facts["emotions"].values())]
+    shown = [n for n in (*LIGHTINGS, UNKNOWN_LIGHTING) if any(n in row for row in facts["emotions"].values())]
     length = (
         f"{windows['fewest']}" if windows["fewest"] == windows["most"] else f"{windows['fewest']} to {windows['most']}"
     )
-    size = f"{facts['persons']} persons, {facts['sequences']:,} sequences of {length} windows, {seconds:,.0f} s"
+    people = counted(facts["persons"], "person")
+    size = f"{people}, {counted(facts['sequences'], 'sequence')} of {length} windows, {seconds:,.0f} s"
     grid = plain_table()
     grid.add_column("emotion")
-    for light in lightings:
-        grid.add_column(light, justify="right")
+    for light in shown:
+        grid.add_column("lighting unknown" if light == UNKNOWN_LIGHTING else light, justify="right")
     for emotion, row in facts["emotions"].items():
-        grid.add_row(emotion, *(f"{row.get(light, 0):,}" for light in lightings))
-    return as_text(facts["path"], f"{facts['dataset']}: {size}", grid)
+        grid.add_row(emotion, *(f"{row.get(light, 0):,}" for light in shown))
+    without = "" if facts["frames"] else "; some sequences have events alone, and no frames"
+    return as_text(facts["path"], f"{facts['dataset']}: {size}{without}", grid)

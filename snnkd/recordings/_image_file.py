@@ -25,12 +25,21 @@ def read_grey(path: Path) -> NDArray[np.uint8]:
 
     Raises ``ValueError`` with what is wrong with the file, to follow upon its name.
     """
-    import cv2
+    return decode_grey(read_bytes(path))
 
+
+def read_bytes(path: Path) -> bytes:
+    """Content of a file; ``ValueError`` as :func:`read_grey` raises it."""
     try:
-        data = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         raise ValueError(f"cannot be read: {error.strerror or error}") from error
+
+
+def decode_grey(data: bytes) -> NDArray[np.uint8]:
+    """Decode what :func:`read_grey` reads, and raise as it does."""
+    import cv2
+
     if data.startswith(JPG):
         _check_jpg(data)
     elif data.startswith(PNG):

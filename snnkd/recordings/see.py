@@ -31,11 +31,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snnkd.events.array import Events
-from snnkd.recordings._image_file import read_grey
+from snnkd.recordings._image_file import decode_grey, read_bytes
 from snnkd.recordings.images import Frame, listed
 from snnkd.recordings.recording import Frames, Recording
 from snnkd.recordings.registry import register_format
-from snnkd.recordings.see_images import ANNOTATIONS, LARGEST, MARGIN, NAME, WINDOW_US, event_pixels
+from snnkd.recordings.see_images import ANNOTATIONS, LARGEST, MARGIN, NAME, WINDOW_US, event_pixels, margin_of
 
 KINDS = ("event", "frame")
 IMAGE = re.compile(r"(\d{5})\.jpg", re.IGNORECASE)
@@ -46,7 +46,7 @@ class SeeRecording(Recording):
 
     Args:
         path: the sequence's folder below ``event`` or below ``frame``.
-        margin: grey levels from the background that make an event, 0..126.
+        margin: grey levels from the background that make an event at least, 0..126.
 
     Raises ``ValueError`` for another margin, :class:`RecordingError` for the folder.
     """
@@ -75,14 +75,15 @@ class SeeRecording(Recording):
             self.metadata |= {
                 "events_from": "event images",
                 "event_time": f"begin of the image's {WINDOW_US} µs",
-                "event_rule": f"one a pixel of each image that is more than {margin} grey levels from mid-grey",
+                "event_rule": f"one a pixel of each image that is more than {margin} grey levels from mid-grey, "
+                "more where JPEG's quantisation is coarse",
                 "margin": margin,
             }
 
     @cached_property
     def sensor_size(self) -> tuple[int, int]:
         """Size of the event images, or of the frames where there are none, (W, H)."""
-        height, width = self._read(next(iter((self._events_at or self._frames_at).values()))).shape
+        height, width = self._read(next(iter((self._events_at or self._frames_at).values())))[0].shape
         return width, height
 
     def _size_at_hand(self) -> tuple[int, int] | None:
@@ -90,13 +91,13 @@ class SeeRecording(Recording):
 
     def iter_frames(self) -> Iterator[Frame]:
         """Yield each frame as its time in µs and its image (H, W), reading one at a time."""
-        for number, image in self._images(self._frames_at):
+        for number, image, _ in self._images(self._frames_at):
             yield number * WINDOW_US, image
 
     def _read_chunks(self) -> Iterator[Events]:
         crowded = 0
-        for number, image in self._images(self._events_at):
-            events = event_pixels(image, self._margin, number * WINDOW_US)
+        for number, image, data in self._images(self._events_at):
+            events = event_pixels(image, margin_of(data, image, self._margin), number * WINDOW_US)
             crowded += 2 * len(events) > image.size
             yield events
         if crowded:
@@ -114,23 +115,25 @@ class SeeRecording(Recording):
             images[i] = image
         return Frames(images, WINDOW_US * np.array([*self._frames_at], np.int64))
 
-    def _images(self, files: dict[int, Path]) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+    def _images(self, files: dict[int, Path]) -> Iterator[tuple[int, NDArray[np.uint8], bytes]]:
+        """Number, image (H, W) and content of each file."""
         width, height = self.sensor_size
         for number, path in files.items():
-            image = self._read(path)
+            image, data = self._read(path)
             if image.shape != (height, width):
                 size = f"{image.shape[1]}×{image.shape[0]}"
                 raise self._error(f"{self._short(path)} is {size}, expected {width}×{height}")
-            yield number, image
+            yield number, image, data
 
-    def _read(self, path: Path) -> NDArray[np.uint8]:
+    def _read(self, path: Path) -> tuple[NDArray[np.uint8], bytes]:
         try:
-            image = read_grey(path)
+            data = read_bytes(path)
+            image = decode_grey(data)
         except ValueError as error:
             raise self._error(f"{self._short(path)} {error}") from error
         if max(image.shape) > LARGEST:
             raise self._error(f"{self._short(path)} is {image.shape[1]}×{image.shape[0]}, over {LARGEST} a side")
-        return image
+        return image, data
 
     def _list_images(self, here: Path, kind: str) -> dict[int, Path]:
         """The images of this sequence below ``event`` or ``frame``, by number; none where that folder is absent."""

@@ -1,76 +1,28 @@
 """Lightning data modules over the datasets."""
 
 from abc import abstractmethod
-from collections.abc import Iterator
 from typing import Any, Literal
 
 import lightning.pytorch as pl
 import torch
 from torch import Tensor
-from torch.nn import functional
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader
 
-from snnkd.datasets import EMOTIONS, SEE, EyeDataset, EyeSim, Sample, collate
-from snnkd.errors import ConfigError
-from snnkd.training.evaluate import refuse_known_persons
+from snnkd.datasets import EMOTIONS, EyeDataset
+from snnkd.errors import ConfigError, DatasetError
+from snnkd.terminal import counting
+from snnkd.training.augmentation import Augmentation
+from snnkd.training.clips import ByteClips, EpochShuffle, as_floats, whole
+from snnkd.training.evaluation import refuse_known_persons
 from snnkd.training.modules import Distillation, EmotionModule, check_range
 
 Subset = Literal["train", "val", "test"]
 
+Changes = dict[str, Any] | Literal["mild", "standard"] | None
+PRESETS = {"mild": Augmentation.mild, "standard": Augmentation}
 
-class EpochShuffle(Sampler[tuple[int, int]]):
-    """A random order, and a seed for each clip's random start, out of the run's seed and the epoch alone.
-
-    Yields ``(index, seed)`` for :class:`Seeded`, so that a resumed training repeats what the uninterrupted one draws,
-    whichever process reads the clip. Lightning calls ``set_epoch`` before each epoch.
-    """
-
-    def __init__(self, length: int, epoch: int = 0) -> None:
-        self.length = length
-        self.seed = torch.initial_seed()
-        self.epoch = epoch
-
-    def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch whose order comes next."""
-        self.epoch = epoch
-
-    def __iter__(self) -> Iterator[tuple[int, int]]:
-        generator = torch.Generator().manual_seed((self.seed * 1_000_003 + self.epoch) % 2**63)
-        order = torch.randperm(self.length, generator=generator).tolist()
-        seeds = torch.randint(2**62, (self.length,), generator=generator).tolist()
-        return iter(zip(order, seeds, strict=True))
-
-    def __len__(self) -> int:
-        return self.length
-
-
-class Seeded(Dataset[Sample]):
-    """A dataset whose random clip starts are drawn from a seed that comes with the index."""
-
-    def __init__(self, dataset: EyeDataset) -> None:
-        self.dataset = dataset
-
-    def __getitem__(self, key: tuple[int, int]) -> Sample:
-        index, seed = key
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            return self.dataset[index]
-
-
-def random_shift(batch: dict[str, Tensor], pixels: int) -> dict[str, Tensor]:
-    """Move each clip by up to ``pixels`` in x and y, events and frames together: a headset never sits twice alike.
-
-    Where the image moves in, events are zero and frames repeat their border. Draws from torch's generator.
-    """
-    offsets = torch.randint(2 * pixels + 1, (len(batch["labels"]), 2)).tolist()
-    moved = dict(batch)
-    for name, mode in (("events", "constant"), ("frames", "replicate")):
-        x = batch[name]
-        height, width = x.shape[-2:]
-        padded = functional.pad(x.flatten(0, 1), (pixels,) * 4, mode=mode).unflatten(0, x.shape[:2])
-        clips = [padded[:, i, :, y : y + height, z : z + width] for i, (y, z) in enumerate(offsets)]
-        moved[name] = torch.stack(clips, dim=1)
-    return moved
+CACHE = "runs/cache"
+"""Where caches lie by default: beside the trainings, and shared by them."""
 
 
 class EyeData(pl.LightningDataModule):
@@ -79,19 +31,32 @@ class EyeData(pl.LightningDataModule):
     Args:
         batch_size: clips per batch.
         workers: processes that read ahead; 0 reads in the training process.
-        shift: in training, move each clip by up to so many pixels (:func:`random_shift`).
+        cache: folder of clip caches (:mod:`snnkd.datasets.cache`): what of the dataset is not in it yet is read before
+            the first epoch. None reads the files of each clip each time.
+        augmentation: of training clips: ``mild``, ``standard``, a mapping of what is other than standard
+            (:meth:`snnkd.training.Augmentation.changed`), or None to leave them as they are.
     """
 
-    def __init__(self, batch_size: int, workers: int, shift: int) -> None:
+    def __init__(self, batch_size: int, workers: int, cache: str | None, augmentation: Changes) -> None:
         super().__init__()
         check_range("batch_size", batch_size, batch_size >= 1, "1 or above")
         check_range("workers", workers, workers >= 0, "zero or above")
-        check_range("shift", shift, shift >= 0, "zero or above")
         self.batch_size = batch_size
         self.workers = workers
-        self.shift = shift
+        self.cache = cache
+        self.augmentation = PRESETS[augmentation]() if isinstance(augmentation, str) else None
+        """What is done to training clips"""
+        if isinstance(augmentation, dict):
+            self.augmentation = Augmentation.changed(augmentation)
+        self.division: dict[str, Any] = {}
+        """Options of the split, as the dataset takes them"""
         self._subsets: dict[str, EyeDataset] = {}
         self._first_epoch = 0
+
+    @property
+    def validates(self) -> bool:
+        """Whether training persons lend a validation set."""
+        return bool(self.division.get("val_share") != 0)
 
     @abstractmethod
     def make(self, subset: Subset, size: tuple[int, int]) -> EyeDataset:
@@ -109,18 +74,32 @@ class EyeData(pl.LightningDataModule):
         if len(sizes) > 1:
             raise ConfigError(f"input_size: teacher and student must see the same size, got {sorted(sizes)}")
         (size,) = sizes
-        if 2 * self.shift >= min(size):
-            raise ConfigError(f"shift: must be below half of the input size {size}, got {self.shift}")
         wanted: tuple[Subset, ...] = (
             ("train", "val") if stage == "fit" else ("val",) if stage == "validate" else ("test",)
         )
+        if stage == "fit" and not self.validates:
+            wanted = ("train",)
         for subset in wanted:
             if subset not in self._subsets:
-                self._subsets[subset] = self.make(subset, size)
+                self._subsets[subset] = self._open(subset, size, module)
         if isinstance(module, Distillation) and stage == "fit":
-            for subset in ("val", "test"):
+            for subset in ("val", "test") if self.validates else ("test",):
                 opened = self._subsets[subset] if subset in self._subsets else self.make(subset, size)
                 refuse_known_persons(module.teacher_input, opened, "teacher: was trained on", "another teacher")
+
+    def _open(self, subset: Subset, size: tuple[int, int], module: EmotionModule) -> EyeDataset:
+        dataset = self.make(subset, size)
+        for network in module.networks:
+            dataset.check_modality(network.modality)
+        if unlabelled := dataset.labels.count(-1):
+            raise DatasetError(
+                f"{dataset.root}: {unlabelled} of {len(dataset)} sequences have no label, and this training needs one "
+                "of each: leave those out"
+            )
+        if self.cache is not None:
+            with counting(f"caching {subset}") as progress:
+                dataset.use_cache(self.cache, progress=progress)
+        return dataset
 
     @property
     def input_config(self) -> dict[str, Any]:
@@ -153,15 +132,14 @@ class EyeData(pl.LightningDataModule):
         self._first_epoch = state_dict["next_epoch"]
 
     def on_after_batch_transfer(self, batch: dict[str, Tensor], dataloader_idx: int) -> dict[str, Tensor]:
-        """Shift training clips; leave the others as they are."""
-        assert self.trainer is not None
-        return random_shift(batch, self.shift) if self.trainer.training and self.shift else batch
+        """Make numbers for the networks of the bytes that came."""
+        return as_floats(batch)
 
     def _loader(self, subset: Subset) -> DataLoader:
         dataset = self._subsets[subset]
         train = subset == "train"
         return DataLoader(
-            Seeded(dataset) if train else dataset,
+            ByteClips(dataset, self.augmentation if train else None),
             self.batch_size,
             sampler=EpochShuffle(len(dataset), self._first_epoch) if train else None,
             drop_last=False,
@@ -169,99 +147,17 @@ class EyeData(pl.LightningDataModule):
             generator=torch.Generator().manual_seed(torch.initial_seed()),
             num_workers=self.workers,
             persistent_workers=self.workers > 0,
-            collate_fn=collate,
+            collate_fn=whole,
         )
 
     def train_dataloader(self) -> DataLoader:
         """Shuffled, with clips at random starts."""
         return self._loader("train")
 
-    def val_dataloader(self) -> DataLoader:
-        """Persons carved out of training."""
-        return self._loader("val")
+    def val_dataloader(self) -> DataLoader | list[DataLoader]:
+        """Persons carved out of training; none where the split keeps all of them (``val_share=0``)."""
+        return self._loader("val") if "val" in self._subsets else []
 
     def test_dataloader(self) -> DataLoader:
         """Persons never seen in training."""
         return self._loader("test")
-
-
-class EyeSimData(EyeData):
-    """The synthetic dataset, made by ``snnkd data synth``.
-
-    Args:
-        root: its folder.
-        steps: time steps per clip.
-        window_us: length of a step.
-        fold, folds, seed: of the person-disjoint split.
-        batch_size, workers, shift: see :class:`EyeData`.
-    """
-
-    def __init__(
-        self,
-        root: str = "runs/data/eyesim",
-        steps: int = 24,
-        window_us: int = 33_333,
-        fold: int = 0,
-        folds: int = 5,
-        seed: int = 0,
-        batch_size: int = 16,
-        workers: int = 0,
-        shift: int = 3,
-    ) -> None:
-        super().__init__(batch_size, workers, shift)
-        check_range("seed", seed, seed >= 0, "zero or above")
-        self.root, self.steps, self.window_us = root, steps, window_us
-        self.fold, self.folds, self.seed = fold, folds, seed
-
-    def make(self, subset: Subset, size: tuple[int, int]) -> EyeDataset:
-        """Open one subset."""
-        return EyeSim(
-            self.root,
-            subset,
-            steps=self.steps,
-            window_us=self.window_us,
-            size=size,
-            fold=self.fold,
-            folds=self.folds,
-            seed=self.seed,
-        )
-
-
-class SEEData(EyeData):
-    """A SEE tree in its published layout.
-
-    Args:
-        root: the folder with ``event/``, ``frame/`` and ``emotion.json``.
-        split: ``official`` (shares people between train and test) or ``subject-disjoint``.
-        fold: of the ``subject-disjoint`` split.
-        steps: event images per clip.
-        stride: images from one step to the next; 4 reads one and skips three, as SEE's E4_S3 does.
-        batch_size, workers, shift: see :class:`EyeData`.
-    """
-
-    def __init__(
-        self,
-        root: str,
-        split: Literal["official", "subject-disjoint"] = "subject-disjoint",
-        fold: int = 0,
-        steps: int = 4,
-        stride: int = 4,
-        batch_size: int = 32,
-        workers: int = 0,
-        shift: int = 3,
-    ) -> None:
-        super().__init__(batch_size, workers, shift)
-        self.root, self.split, self.fold = root, split, fold
-        self.steps, self.stride = steps, stride
-
-    def make(self, subset: Subset, size: tuple[int, int]) -> EyeDataset:
-        """Open one subset."""
-        return SEE(
-            self.root,
-            split=self.split,
-            fold=self.fold,
-            subset=subset,
-            steps=self.steps,
-            stride=self.stride,
-            size=size,
-        )

@@ -16,7 +16,7 @@ from snnkd.distill import DEFAULT_OBJECTIVES, Distiller, Objective
 from snnkd.errors import ConfigError, NotFiniteError
 from snnkd.models import EyeNetwork, load_model, predict
 from snnkd.spiking import keep_freed_memory
-from snnkd.training.evaluate import Evaluation
+from snnkd.training.evaluation import Evaluation
 
 Batch = dict[str, Tensor]
 

@@ -17,6 +17,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from snnkd.errors import ConfigError, SnnkdError
 from snnkd.terminal import bar
+from snnkd.training import data_modules  # noqa: F401  # whose classes a configuration may name
 from snnkd.training.callbacks import EpochSeed, SaveModel, TrainingProgress
 from snnkd.training.data import EyeData
 from snnkd.training.modules import EmotionModule
@@ -48,6 +49,7 @@ def quiet() -> None:
         ".*does not have many workers.*",
         ".*LightningCLI's args parameter is intended.*",
         ".*The number of training batches.*",
+        ".*Total length of .* across ranks is zero.*",  # where nobody validates, as asked for
         ".*Checkpoint directory .* exists and is not empty.*",
         ".*Experiment logs directory .* exists and is not empty.*",
         ".*isinstance.treespec, LeafSpec.*",

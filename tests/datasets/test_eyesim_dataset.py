@@ -1,4 +1,4 @@
-import pickle
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -86,6 +86,19 @@ def test_subsets_share_no_person(root):
     assert again.sequences == EyeSim(root, "test", fold=2, steps=4).sequences
 
 
+@pytest.mark.parametrize("person_fold", [None, 1])
+def test_a_lighting_may_be_left_out(tmp_path, person_fold):
+    settings = Settings(size=(16, 16), duration_s=0.2, substeps=1)
+    root = generate(tmp_path, persons=2, takes=4, settings=settings, workers=1)
+    options = {"split": "leave-one-lighting-out", "fold": 3, "folds": 2, "person_fold": person_fold, "val_share": 0}
+    train, test = (EyeSim(root, part, steps=4, **options) for part in ("train", "test"))
+    assert {s.lighting for s in test.sequences} == {"HDR"}
+    assert {s.lighting for s in train.sequences} == {"normal", "overexposed", "low-light"}
+    assert bool(people(train) & people(test)) == (person_fold is None)
+    # Of each person every emotion is left equally often: what is missing does not tell what is asked for.
+    assert len(set(Counter((s.person, s.emotion) for s in train.sequences).values())) == 1
+
+
 def test_another_size_keeps_the_events(root):
     data = EyeSim(root, "all", steps=12, size=(12, 10))
     assert data.input_size == (12, 10)
@@ -95,31 +108,8 @@ def test_another_size_keeps_the_events(root):
     assert sample["events"].sum() == EyeSim(root, "all", steps=12)[0]["events"].sum()
 
 
-def test_the_cache_saves_reading_and_keeps_its_budget(root, monkeypatch):
-    reads = []
-    decode = EyeSim._decode
-    monkeypatch.setattr(EyeSim, "_decode", lambda self, s: reads.append(s.name) or decode(self, s))
-    one = 12 * 3 * 20 * 20  # bytes of a decoded recording
-    data = EyeSim(root, "all", steps=4, cache_bytes=2 * one)
-    for _ in range(2):
-        for i in range(4):
-            data[i]
-    assert len(reads) == 2 + 2 * 2
-    torch.testing.assert_close(data[0]["events"], EyeSim(root, "all", steps=4, cache_bytes=0)[0]["events"])
-
-
-def test_a_sample_does_not_share_memory_with_the_cache(root):
-    data = EyeSim(root, "all", steps=4)
-    before = data[0]["events"].clone()
-    data[0]["events"].add_(100)
-    assert torch.equal(data[0]["events"], before)
-
-
 def test_it_goes_through_spawned_workers(root):
     data = EyeSim(root, "all", steps=4)
-    plan = len(pickle.dumps(data))
-    data[0]
-    assert len(pickle.dumps(data)) == plan  # the pictures stay here
     loader = DataLoader(data, 35, collate_fn=collate, num_workers=1, multiprocessing_context="spawn")
     (batch,) = list(loader)
     assert batch["events"].shape == (4, 35, 2, 20, 20)
@@ -136,8 +126,8 @@ def test_a_folder_tells_that_it_is_eyesim(root):
 def test_what_is_wrong_is_said_in_one_line(root, tmp_path):
     cases = [
         (lambda: EyeSim(tmp_path), "eyesim.json"),
-        (lambda: EyeSim(root), "lower steps"),
-        (lambda: EyeSim(root, steps=4, folds=9), "5 persons"),
+        (lambda: EyeSim(root), "set steps to 12 or less"),
+        (lambda: EyeSim(root, steps=4, folds=9), "5 persons cannot be dealt into 9"),
         (lambda: EyeSim(root, "dev", steps=4), "'dev'"),
     ]
     for call, word in cases:
@@ -151,7 +141,7 @@ def test_a_missing_recording_is_named(tmp_path):
     root = generate(tmp_path, persons=1, takes=1, settings=SETTINGS, workers=1)
     data = EyeSim(root, "all", steps=4)
     (root / data.sequences[2].name).unlink()
-    with pytest.raises(DatasetError, match=r"anger_000\.h5.*generate"):
+    with pytest.raises(DatasetError, match=r"anger_000_normal\.h5.*generate"):
         data[2]
 
 
@@ -171,7 +161,7 @@ def test_a_wide_sensor_is_mapped_as_inference_does(tmp_path, size):
 def test_the_split_is_told_and_makes_itself_again(root):
     data = EyeSim(root, "test", steps=4, fold=1, folds=3, seed=5)
     assert data.population == "EyeSim seed 0"
-    assert data.split_config == {"fold": 1, "folds": 3, "seed": 5}
+    assert data.split_config == {"split": "person-disjoint", "fold": 1, "folds": 3, "seed": 5, "val_share": 0.1}
     assert data.persons == sorted(people(data))
     assert open_dataset(root, "test", steps=4, **data.split_config).sequences == data.sequences
     train = open_dataset(root, "train", steps=4)
@@ -182,8 +172,9 @@ def test_the_split_is_told_and_makes_itself_again(root):
 @pytest.mark.parametrize(
     ("split", "words"),
     [
-        ({"split": "official"}, "EyeSim has no split option 'split'"),
-        ({"start": "first"}, "'start'"),
+        ({"split": "official"}, "no subset of an official split"),
+        ({"split": "by weather"}, "unknown split 'by weather'"),
+        ({"start": "anywhere"}, "unknown start 'anywhere'"),
         ({"fold": "x"}, "fold is 'x'"),
         ({"folds": 1}, "folds is 1"),
         ({"seed": -1}, "seed is -1"),
@@ -202,5 +193,5 @@ def test_a_recording_shorter_than_the_manifest_says_is_named(tmp_path, frames, w
     whole = open_recording(path)
     cut = Frames(whole.frames.images[:frames], whole.frames.timestamps_us[:frames])
     write_hdf5(path, whole.events, whole.sensor_size, cut, whole.metadata, overwrite=True)
-    with pytest.raises(DatasetError, match=rf"anger_000\.h5: .*{words}"):
+    with pytest.raises(DatasetError, match=rf"anger_000_normal\.h5: .*{words}"):
         data[2]

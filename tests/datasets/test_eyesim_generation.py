@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from snnkd.datasets.eyesim import Settings, generate, generation, simulate_sequence, simulate_session
-from snnkd.datasets.labels import EMOTIONS
+from snnkd.datasets.eyesim import Settings, generate, manifest, simulate_sequence, simulate_session
+from snnkd.datasets.eyesim.jobs import plan
+from snnkd.datasets.labels import EMOTIONS, LIGHTINGS
 from snnkd.errors import DatasetError
 from snnkd.recordings import open_recording
 
@@ -21,7 +22,7 @@ def stamps(root: Path) -> dict[str, int]:
     return {str(p.relative_to(root)): p.stat().st_mtime_ns for p in root.rglob("*.h5")}
 
 
-def manifest(root: Path) -> dict:
+def content_of(root: Path) -> dict:
     return json.loads((root / "eyesim.json").read_text())
 
 
@@ -31,18 +32,20 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_every_person_shows_every_emotion_equally_often(whole):
-    sequences = manifest(whole)["sequences"]
+    sequences = content_of(whole)["sequences"]
     assert len(sequences) == 28
     assert Counter((s["person"], s["emotion"]) for s in sequences) == {
         (person, emotion): 2 for person in ("p000", "p001") for emotion in EMOTIONS
     }
-    assert {s["lighting"] for s in sequences} == {"normal"}
+    assert [s["lighting"] for s in sequences] == [job.lighting for job in plan(2, 2, 0, LIGHTINGS)]
     assert sorted(s["file"] for s in sequences) == sorted(stamps(whole))
 
 
 def test_a_file_is_the_take_it_names(whole):
-    recording = open_recording(whole / "p001" / "fear_001.h5")
-    made = simulate_sequence(0, 1, "fear", 1, SMALL)
+    path = next((whole / "p001").glob("fear_001_*.h5"))
+    recording = open_recording(path)
+    made = simulate_sequence(0, 1, "fear", 1, SMALL, lighting=recording.metadata["lighting"])
+    assert path.stem == f"fear_001_{recording.metadata['lighting']}"
     np.testing.assert_array_equal(recording.events, made.events)
     np.testing.assert_array_equal(recording.frames.images, made.frames.images)
     assert recording.sensor_size == (16, 16)
@@ -50,12 +53,36 @@ def test_a_file_is_the_take_it_names(whole):
     assert recording.metadata["segments"] == made.metadata["segments"]
 
 
+@pytest.mark.parametrize(("persons", "takes"), [(4, 1), (60, 2), (8, 3)])
+def test_lightings_are_dealt_evenly(persons, takes):
+    jobs = plan(persons, takes, 0, LIGHTINGS)
+    share = len(jobs) / 4
+    for key, size in (("person", persons), ("emotion", 7), ("take", takes)):
+        counts = Counter((getattr(job, key), job.lighting) for job in jobs)
+        assert len(counts) == (4 if key != "person" else min(takes, 4)) * size
+        assert max(counts.values()) - min(counts.values()) <= max(1, 0.3 * share / size) or key == "person"
+    # What a person does under a lighting does not depend on the emotion.
+    for person in range(persons):
+        under = {e: sorted(j.lighting for j in jobs if (j.person, j.emotion) == (person, e)) for e in EMOTIONS}
+        assert len({str(v) for v in under.values()}) == 1
+
+
+def test_one_lighting_may_be_asked_for(tmp_path):
+    root = make(tmp_path / "data", persons=1, lightings=["Low"])
+    assert {s["lighting"] for s in content_of(root)["sequences"]} == {"low-light"}
+    with pytest.raises(DatasetError, match="lightings"):
+        make(root, persons=1, lightings=["HDR"])
+    for wrong in ([], ["dusk"], ["HDR", "hdr"]):
+        with pytest.raises(DatasetError, match="lighting"):
+            make(tmp_path / "other", lightings=wrong)
+
+
 def test_worker_processes_make_the_same(whole, tmp_path):
     seen = []
     other = make(tmp_path / "two", takes=2, workers=2, progress=lambda *args: seen.append(args))
     assert seen == [(i, 28) for i in range(29)]
-    assert manifest(other) == manifest(whole)
-    for name in ("p000/anger_000.h5", "p001/neutral_001.h5", "p001/happiness_000.h5"):
+    assert content_of(other) == content_of(whole)
+    for name in sorted(stamps(whole))[::9]:
         a, b = open_recording(whole / name), open_recording(other / name)
         np.testing.assert_array_equal(a.events, b.events)
         np.testing.assert_array_equal(a.frames.images, b.frames.images)
@@ -96,7 +123,7 @@ def test_more_takes_are_added(tmp_path):
     before = stamps(root)
     make(root, persons=1, takes=2)
     assert {name: stamps(root)[name] for name in before} == before
-    assert len(manifest(root)["sequences"]) == 14
+    assert len(content_of(root)["sequences"]) == 14
     with pytest.raises(DatasetError, match="1 persons and 2 takes"):
         make(root, persons=1, takes=1)
 
@@ -117,7 +144,7 @@ def test_other_settings_are_refused(whole, change, word):
 def test_recordings_of_other_settings_are_refused_without_a_manifest_too(tmp_path):
     root = make(tmp_path / "data", persons=1)
     (root / "eyesim.json").unlink()
-    with pytest.raises(DatasetError, match=r"happiness_000\.h5 was made with other settings"):
+    with pytest.raises(DatasetError, match=r"happiness_000_normal\.h5 was made with other settings"):
         make(root, persons=1, seed=5)
 
 
@@ -129,11 +156,11 @@ def test_a_broken_manifest_is_named(tmp_path, content):
 
 
 def test_another_version_is_named(whole, tmp_path):
-    content = manifest(whole)
+    content = content_of(whole)
     content["settings"]["version"] = 999
     (tmp_path / "eyesim.json").write_text(json.dumps(content))
     with pytest.raises(DatasetError, match="another version"):
-        generation.read_manifest(tmp_path)
+        manifest.read_manifest(tmp_path)
 
 
 def test_what_cannot_be_made(tmp_path):
@@ -172,11 +199,11 @@ def entry(**change):
     ],
 )
 def test_a_wrong_key_of_the_manifest_is_named(whole, tmp_path, change, words):
-    content = manifest(whole)
+    content = content_of(whole)
     change(content)
     (tmp_path / "eyesim.json").write_text(json.dumps(content))
     with pytest.raises(DatasetError, match=r"eyesim\.json: .*generate again") as caught:
-        generation.read_manifest(tmp_path)
+        manifest.read_manifest(tmp_path)
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -185,7 +212,7 @@ def test_a_wrong_key_of_the_manifest_is_named(whole, tmp_path, change, words):
 def test_a_manifest_that_is_no_readable_json_is_named(tmp_path, content):
     (tmp_path / "eyesim.json").write_bytes(content)
     with pytest.raises(DatasetError, match=r"eyesim\.json: .*generate again") as caught:
-        generation.read_manifest(tmp_path)
+        manifest.read_manifest(tmp_path)
     assert len(str(caught.value)) < 400
 
 

@@ -54,17 +54,17 @@ def test_surprise_opens_the_eye_and_anger_and_a_smile_narrow_it():
 
 
 def test_a_blink_closes_the_eye_gradually():
-    seen = [sclera(render(PERSON, State(closure=c), SIZE)) for c in (0.0, 0.25, 0.5, 0.75, 1.0)]
+    seen = [sclera(render(PERSON, State(au45=c), SIZE)) for c in (0.0, 0.25, 0.5, 0.75, 1.0)]
     assert seen == sorted(seen, reverse=True)
     assert seen[0] > 100
     assert seen[-1] <= 10
-    pupil = render(PERSON, State(closure=1.0), SIZE)[58:64, 44:53]
+    pupil = render(PERSON, State(au45=1.0), SIZE)[58:64, 44:53]
     assert pupil.min() > 0.5 * np.median(pupil)
 
 
 @pytest.mark.parametrize("person", [PERSON, Person.draw(0, 3), Person.draw(4, 1)])
 def test_the_brow_goes_where_the_units_say(person):
-    person = replace(person, rest=(0.0,) * 7, eye_x=0.0, eye_y=0.3, eye_roll=0.0, brow_darkness=0.8)
+    person = replace(person, rest=(0.0,) * 9, eye_x=0.0, eye_y=0.3, eye_roll=0.0, brow_darkness=0.8)
     rest = {c: brow_row(render(person, State(), SIZE), c) for c in (NASAL, LATERAL)}
 
     def moved(columns: tuple[int, int], **units: float) -> float:
@@ -114,7 +114,7 @@ def test_every_control_shows_and_shows_smoothly(unit):
     assert np.abs(tiny).max() < 0.1 * np.abs(whole).max() + 0.05
 
 
-@pytest.mark.parametrize(("control", "low", "high"), [("closure", 0.1, 0.5), ("au4", 0, 1), ("slip_x", 0, 0.1)])
+@pytest.mark.parametrize(("control", "low", "high"), [("au45", 0.1, 0.5), ("au4", 0, 1), ("slip_x", 0, 0.1)])
 @pytest.mark.parametrize("index", [0, 1, 2])
 def test_edges_cross_a_pixel_gradually(control, low, high, index):
     """Lids, lashes and brow sweep over pixels in 400 steps of about a hundredth of one: none flips at once."""
@@ -136,6 +136,26 @@ def test_units_stay_in_their_part_of_the_face(unit):
         assert cheek < 0.5
 
 
+def test_a_drooping_and_a_blinking_lid_close_the_same_eye():
+    np.testing.assert_array_equal(render(PERSON, State(au43=0.6), SIZE), render(PERSON, State(au45=0.6), SIZE))
+    np.testing.assert_array_equal(
+        render(PERSON, State(au43=0.6, au45=0.3), SIZE), render(PERSON, State(au43=0.6), SIZE)
+    )
+
+
+def test_a_shade_takes_the_light_beyond_its_edge():
+    lit = render(PERSON, State(), SIZE, light=Light())
+    shaded = render(PERSON, State(), SIZE, light=Light(shade_depth=0.8, shade_angle=0.0, shade_at=0.0, shade_width=0.1))
+    left, right = slice(0, 40), slice(56, 96)  # eye units grow to the nose, which is on the right
+    np.testing.assert_array_equal(shaded[:, left], lit[:, left])
+    np.testing.assert_allclose(shaded[:, right], 0.2 * lit[:, right], rtol=1e-3)
+
+
+def test_stray_light_adds_and_takes_contrast():
+    clear, veiled = (render(PERSON, State(), SIZE, light=Light(level=0.5, veil=v)) for v in (0.0, 20.0))
+    np.testing.assert_allclose(veiled, clear + 20.0, atol=1e-3)
+
+
 def test_light_scales_the_image():
     dim, bright = (render(PERSON, State(), SIZE, light=Light(level=v, x=0, y=0)) for v in (0.4, 0.8))
     np.testing.assert_allclose(bright, 2 * dim, rtol=1e-4)
@@ -143,7 +163,7 @@ def test_light_scales_the_image():
 
 def test_drawing_many_is_drawing_each():
     person = Person.draw(1, 2)
-    states = [State(), State(au4=0.5), State(closure=0.3, gaze_x=0.1)]
+    states = [State(), State(au4=0.5), State(au45=0.3, gaze_x=0.1)]
     together = render_many(person, np.array(states), (40, 32))
     assert together.shape == (3, 32, 40)
     for image, state in zip(together, states, strict=True):
@@ -162,7 +182,7 @@ def test_persons_differ_and_are_reproducible():
 
 def test_a_rest_face_can_mimic_an_expression():
     """The still picture of one person's rest face can be another's expression; the change still shows."""
-    frowner = replace(PERSON, rest=(0, 0, 0.5, 0, 0, 0, 0))
+    frowner = replace(PERSON, rest=(0, 0, 0.5, 0, 0, 0, 0, 0, 0))
     low = brow_row(render(frowner, State(), SIZE), NASAL)
     mild = brow_row(render(PERSON, State(au4=0.5), SIZE), NASAL)
     assert low == pytest.approx(mild, abs=0.3)

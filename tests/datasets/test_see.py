@@ -1,6 +1,8 @@
+import json
 import pickle
 from collections import Counter
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -8,6 +10,7 @@ from torch.utils.data import DataLoader
 
 from snnkd.datasets import EMOTIONS, SEE, collate, open_dataset
 from snnkd.datasets.see_layout import SequenceName
+from snnkd.datasets.see_scan import SEESequence
 
 
 def people(data):
@@ -49,6 +52,28 @@ def test_all_sequences_with_their_labels(see_root):
     assert data.sequences[4].emotion == "neutral"
 
 
+def test_a_sequence_read_back_with_every_field(make_see):
+    tree = make_see(persons=2)
+    name = "2616_094_woman_21_undergraduate_HDR_neutraL_20_take012"
+    tree.add(name, "neutraL", "testing")
+    tree.database[name]["annotations"] = {"label": "neutral", "segment": [1, 20]}
+    tree.write()
+    (sequence,) = (s for s in SEE(tree.root, subset="test", size=None).sequences if s.name == name)
+    assert sequence == SEESequence(
+        name=name,
+        person="094",
+        emotion="neutral",
+        lighting="HDR",
+        length=19,
+        details=SequenceName(2616, "094", "woman", 21, "undergraduate", "HDR", "neutral", 20, 12),
+        official="testing",
+        events_at=tree.root / "event" / "neutraL" / name,
+        frames_at=tree.root / "frame" / "neutraL" / name,
+        first=1,
+    )
+    assert EMOTIONS[sequence.label] == "neutral"
+
+
 def test_the_official_split_is_the_files(see_root):
     test = SEE(see_root, subset="test")
     assert len(test) == 2
@@ -56,7 +81,7 @@ def test_the_official_split_is_the_files(see_root):
     assert len(SEE(see_root, val_share=0.0)) == 26
 
 
-@pytest.mark.parametrize("split", ["official", "subject-disjoint"])
+@pytest.mark.parametrize("split", ["official", "subject-disjoint", "person-disjoint"])
 def test_validation_persons_are_in_no_training_sequence(see_root, split):
     parts = {s: SEE(see_root, split, subset=s, folds=4, val_share=0.3) for s in ("train", "val", "test")}
     assert not people(parts["train"]) & people(parts["val"])
@@ -75,6 +100,68 @@ def test_the_subject_disjoint_split_shares_nobody_and_tests_all(see_root):
         assert not people(test) & (people(train) | people(val))
         tested += names(test)
     assert sorted(tested) == sorted(names(SEE(see_root, subset="all")))
+
+
+def test_one_lighting_is_left_out(see_root):
+    test = SEE(see_root, "leave-one-lighting-out", 2, subset="test")
+    train = SEE(see_root, "leave-one-lighting-out", 2, val_share=0.0)
+    assert {s.lighting for s in test.sequences} == {"low-light"}
+    assert {s.lighting for s in train.sequences} == {"normal", "overexposed", "HDR"}
+    assert len(test) + len(train) == 28
+    assert (test.parts_persons, SEE(see_root, "person-disjoint", folds=4).parts_persons) == (False, True)
+
+
+def test_windows_come_straight_from_the_files(make_see):
+    tree = make_see(persons=1)
+    tree.database[tree.names[1]]["annotations"]["segment"] = [3, 17]
+    tree.write()
+    data = SEE(tree.root, subset="all", size=(20, 20))
+    windows = np.array([13, 0, 5])
+    read = data.read(1, windows)
+    assert (read.events.shape, read.events.dtype) == ((3, 2, 20, 20), np.uint8)
+    assert (read.frames.shape, read.frames.dtype) == ((3, 20, 20), np.uint8)
+    np.testing.assert_allclose(read.frames.mean((1, 2)), 20 + 8 * (3 + windows), atol=1.5)
+    sample = data.clip(1, windows)
+    assert torch.equal(sample["events"], torch.from_numpy(read.events).float())
+    folders = [tree.path(kind, tree.names[1]) for kind in ("event", "frame")]
+    assert data.sources(1) == folders
+    facts = data.reading()
+    assert json.loads(json.dumps(facts)) == facts
+    assert SEE(tree.root, subset="all", size=(20, 20), steps=2).reading() == facts
+    others = [SEE(tree.root, subset="all", size=(20, 21)), SEE(tree.root, subset="all", size=(20, 20), margin=20)]
+    assert all(other.reading() != facts for other in others)
+
+
+@pytest.mark.parametrize("each", [2, 3])
+def test_windows_of_several_images_are_the_sums_of_single_ones(make_see, each):
+    tree = make_see(persons=1)
+    tree.database[tree.names[1]]["annotations"]["segment"] = [3, 18]
+    rng = np.random.default_rng(0)
+    for path in tree.path("event", tree.names[1]).iterdir():
+        cv2.imwrite(str(path), rng.choice(np.array([40, 128, 220, 220, 220], np.uint8), (36, 48)))
+    tree.write()
+    for size in ((36, 36), (2, 2)):  # areas of 18 x 18: two images pass 255
+        one = SEE(tree.root, subset="all", size=size)
+        data = SEE(tree.root, subset="all", size=size, steps=2, stride=2, window_us=each * 33_333)
+        assert (one.sequences[1].length, data.sequences[1].length, data.window_us) == (15, 15 // each, each * 33_333)
+        windows = np.array([4, 0, 2, 3])
+        read, single = data.read(1, windows), one.read(1, np.arange(15))
+        places = windows[:, None] * each + np.arange(each)
+        sums = np.minimum(single.events[places].sum(1, dtype=np.int64), 255)
+        np.testing.assert_array_equal(read.events, sums)
+        np.testing.assert_array_equal(read.frames, single.frames[places[:, -1]])
+        assert data.reading() != one.reading()
+        assert (single.events[places].sum(1, dtype=np.int64).max() > 255) == (size == (2, 2))
+        assert torch.equal(data.clip(1, windows)["events"], torch.from_numpy(sums).float())
+    opened = open_dataset(tree.root, "all", steps=2, stride=1, window_us=99_999)
+    assert (opened.window_us, opened.sequences[0].length) == (99_999, 6)
+
+
+def test_eyes_of_a_simulation_are_not_those_of_see(make_see):
+    tree = make_see(persons=1)
+    content = json.loads((tree.root / "emotion.json").read_text())
+    (tree.root / "emotion.json").write_text(json.dumps(content | {"eyesim": {"settings": {"seed": 3}}}))
+    assert SEE(tree.root, subset="all").population == "EyeSim seed 3"
 
 
 def test_on_and_off_are_found_in_spite_of_jpeg(see_root):

@@ -1,38 +1,13 @@
-"""Batches: shuffled by epoch, shifted together."""
+"""Batches: shuffled by epoch, augmented as asked for."""
 
 import pytest
 import torch
 
 from snnkd.errors import ConfigError
-from snnkd.training.data import EpochShuffle, EyeSimData, random_shift
-
-
-def test_a_shift_moves_events_and_frames_by_the_same_pixels():
-    torch.manual_seed(0)
-    events, frames = torch.zeros(3, 20, 2, 16, 16), torch.zeros(3, 20, 1, 16, 16)
-    events[..., 8, 8] = 1
-    frames[..., 8, 8] = 1
-    moved = random_shift({"events": events, "frames": frames, "labels": torch.arange(20)}, 3)
-    places = set()
-    for i in range(20):
-        (place,) = moved["events"][0, i, 0].nonzero().tolist()
-        assert moved["events"][:, i].nonzero()[:, 2:].unique(dim=0).tolist() == [place]  # all steps and polarities
-        assert moved["frames"][:, i].nonzero()[:, 2:].unique(dim=0).tolist() == [place]
-        places.add(tuple(place))
-    assert len(places) > 10
-    assert all(abs(y - 8) <= 3 and abs(x - 8) <= 3 for y, x in places)
-    assert torch.equal(moved["labels"], torch.arange(20))
-
-
-def test_what_moves_in_is_silence_and_the_frames_border():
-    batch = {
-        "events": torch.ones(1, 50, 2, 8, 8),
-        "frames": torch.full((1, 50, 1, 8, 8), 0.5),
-        "labels": torch.arange(50),
-    }
-    moved = random_shift(batch, 2)
-    assert (moved["frames"] == 0.5).all()
-    assert set(moved["events"].unique().tolist()) == {0.0, 1.0}
+from snnkd.training import EyeSimData, SEEData
+from snnkd.training.augmentation import Augmentation
+from snnkd.training.clip_operations import RandomAffine
+from snnkd.training.clips import EpochShuffle
 
 
 def test_an_epochs_order_depends_on_seed_and_epoch_alone():
@@ -49,6 +24,12 @@ def test_an_epochs_order_depends_on_seed_and_epoch_alone():
     assert list(EpochShuffle(30)) != first
 
 
-def test_a_negative_shift_is_refused():
-    with pytest.raises(ConfigError, match="shift: must be zero or above"):
-        EyeSimData("x", shift=-1)
+@pytest.mark.parametrize("kind", [EyeSimData, SEEData])
+def test_the_augmentation_is_the_one_asked_for(kind):
+    assert kind("x").augmentation == Augmentation.mild()
+    assert kind("x", augmentation="standard").augmentation == Augmentation()
+    assert kind("x", augmentation=None).augmentation is None
+    changed = kind("x", augmentation={"affine": {"degrees": 1}, "noise": None}).augmentation
+    assert changed == Augmentation(affine=RandomAffine(1), noise=None)
+    with pytest.raises(ConfigError, match=r"Noise\.rate_hz must lie between"):
+        kind("x", augmentation={"noise": {"rate_hz": [-1, 2]}})

@@ -27,7 +27,9 @@ def arguments(eyesim_root, tmp_path):
             f"--config={CONFIGS / 'eyesim' / name}.yaml",
             f"--output={tmp_path / name}",
             f"--data.init_args.root={eyesim_root}",
+            f"--data.init_args.cache={tmp_path / 'cache'}",
             "--data.init_args.steps=6",
+            "--data.init_args.window_us=33333",
             f"--model.init_args.{network}.init_args.input_size=[32, 32]",
             f"--model.init_args.{network}.init_args.channels=[4, 8]",
             f"--trainer.max_epochs={epochs}",
@@ -53,7 +55,7 @@ def test_teacher_then_distilled_student(arguments, tmp_path):
         "window_us": 33_333,
         "steps": 6,
         "stride": 1,
-        "split": {"fold": 0, "folds": 5, "seed": 0},
+        "split": {"split": "person-disjoint", "fold": 0, "folds": 5, "seed": 0, "val_share": 0.1},
         "population": "EyeSim seed 0",
     }
     assert len(trained) == 3  # of five persons, one is held out for validation and one for the test
@@ -84,6 +86,15 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others(arguments,
     other = weights(train(arguments("student", f"--output={tmp_path / 'c'}", "--seed_everything=1")))
     assert all(torch.equal(first[name], second[name]) for name in first)
     assert not torch.equal(first["head.weight"], other["head.weight"])
+
+
+def test_cache_and_workers_change_nothing(arguments, tmp_path):
+    first = weights(train(arguments("student", f"--output={tmp_path / 'a'}")))
+    for name, more in (("b", "--data.init_args.cache=null"), ("c", "--data.init_args.workers=2")):
+        other = weights(train(arguments("student", f"--output={tmp_path / name}", more)))
+        assert all(torch.equal(first[key], other[key]) for key in first)
+    plain = weights(train(arguments("student", f"--output={tmp_path / 'd'}", "--data.init_args.augmentation=null")))
+    assert not all(torch.equal(first[key], plain[key]) for key in first)
 
 
 @pytest.mark.parametrize("workers", [0, 2])
@@ -189,6 +200,7 @@ def test_training_on_a_see_tree(make_see, tmp_path, name):
             f"--config={CONFIGS / 'see' / name}.yaml",
             f"--output={tmp_path / 'see'}",
             f"--data.init_args.root={make_see(persons=6).root}",
+            f"--data.init_args.cache={tmp_path / 'cache'}",
             "--data.init_args.workers=0",
             "--model.init_args.network.init_args.input_size=[32, 32]",
             "--model.init_args.network.init_args.channels=[4, 8]",
@@ -198,7 +210,7 @@ def test_training_on_a_see_tree(make_see, tmp_path, name):
     )
     config = load_model(model)[1]
     assert (config.input["dataset"], config.input["steps"], config.input["stride"]) == ("SEE", 4, 4)
-    assert config.input["split"]["split"] == "subject-disjoint"
+    assert config.input["split"]["split"] == "person-disjoint"
 
 
 @pytest.mark.parametrize(
@@ -210,7 +222,7 @@ def test_training_on_a_see_tree(make_see, tmp_path, name):
         (["--model.init_args.network=Nothing"], ConfigError, "Nothing"),
         (["--config=absent.yaml"], ConfigError, "absent.yaml"),
         (["--data.init_args.root=/nowhere"], DatasetError, "/nowhere"),
-        (["--data.init_args.steps=999"], DatasetError, "lower steps"),
+        (["--data.init_args.steps=999"], DatasetError, "set steps to"),
         (["--model.init_args.network.init_args.input_size=[8, 8]"], ModelError, "input_size must be at least 16x16"),
         (["--model.init_args.network.init_args.beta=1.5"], ConfigError, "beta must lie between 0 and 1"),
         (["--model.init_args.learning_rate=-1"], ConfigError, "learning_rate: must be above zero"),
@@ -218,7 +230,9 @@ def test_training_on_a_see_tree(make_see, tmp_path, name):
         (["--model.init_args.label_smoothing=2"], ConfigError, "label_smoothing: must be from 0"),
         (["--data.init_args.batch_size=0"], ConfigError, "batch_size: must be 1 or above"),
         (["--data.init_args.workers=-1"], ConfigError, "workers: must be zero or above"),
-        (["--data.init_args.shift=16"], ConfigError, "shift: must be below half"),
+        (['--data.init_args.augmentation={"affine": {"degrees": 200}}'], ConfigError, "degrees must lie between 0 and"),
+        (['--data.init_args.augmentation={"shift": 16}'], ConfigError, "augmentation: there is no 'shift': there are"),
+        (["--data.init_args.augmentation=heavy"], ConfigError, "augmentation"),
         (["--model.init_args.network.init_args.classes=10"], ConfigError, "classes: the data has 7 emotions"),
         (["--trainer.devices=0"], ConfigError, "device"),
         (["--trainer.logger=false"], ConfigError, "trainer.logger: is given by `output`"),

@@ -10,7 +10,8 @@ from snnkd.datasets.eyesim.generation import generate
 from snnkd.datasets.eyesim.geometry import Light
 from snnkd.datasets.eyesim.person import Person
 from snnkd.datasets.eyesim.renderer import render, render_many
-from snnkd.datasets.eyesim.sequence import Settings, Simulated, simulate_sequence, simulate_session
+from snnkd.datasets.eyesim.sequence import Simulated, simulate_sequence, simulate_session
+from snnkd.datasets.eyesim.settings import Settings
 from snnkd.datasets.eyesim.state import State
 
 if TYPE_CHECKING:

@@ -14,11 +14,21 @@ from snnkd.datasets.eyesim.state import ACTION_UNITS, State
 
 
 class Light(NamedTuple):
-    """The head-mount's lamp: ``level`` scales the image, ``x`` and ``y`` tilt it (share per eye unit)."""
+    """The light on the scene: what is drawn is ``255 · level · reflectance · (1 + x·X + y·Y) · (1 − shade) + veil``.
+
+    ``level`` scales the image and ``x`` and ``y`` tilt it, a share per eye unit. The shade is a soft edge: it takes
+    ``shade_depth`` of the light where ``X·cos + Y·sin``, with ``cos`` and ``sin`` of ``shade_angle``, is beyond
+    ``shade_at``, rising over ``shade_width``, in eye units. ``veil`` is stray light in DN: it adds, and takes contrast.
+    """
 
     level: float = 1.0
     x: float = 0.03
     y: float = -0.03
+    shade_depth: float = 0.0
+    shade_angle: float = 0.0
+    shade_at: float = 0.0
+    shade_width: float = 0.5
+    veil: float = 0.0
 
 
 class Geometry(NamedTuple):
@@ -83,6 +93,12 @@ class Geometry(NamedTuple):
     level: float
     light_x: float
     light_y: float
+    shade_depth: float
+    shade_cos: float
+    shade_sin: float
+    shade_at: float
+    shade_width: float
+    veil: float
 
 
 def geometry(person: Person, state: State, light: Light, size: tuple[int, int]) -> Geometry:
@@ -91,16 +107,16 @@ def geometry(person: Person, state: State, light: Light, size: tuple[int, int]) 
     The intensity of a unit is ``rest + (1 - rest / 2)·state``: a person who frowns at rest still frowns more,
     but has less way to go.
     """
-    au1, au2, au4, au5, au6, au7, au9 = (
+    au1, au2, au4, au5, au6, au7, au9, au43, au45 = (
         rest + (1.0 - 0.5 * rest) * getattr(state, unit) for unit, rest in zip(ACTION_UNITS, person.rest, strict=True)
     )
-    shut = min(max(state.closure, 0.0), 1.0)
+    shut = min(max(au43, au45, 0.0), 1.0)
     roll = person.eye_roll + state.roll
     half = 0.5 * min(size)
 
     upper = person.upper_lid + 0.15 * au5 - 0.08 * au7 - 0.04 * au9 - 0.03 * au4 + 0.02 * (au1 + au2)
     upper = max(upper - 0.7 * state.gaze_y, 0.06)  # the upper lid follows the gaze up and down
-    lower = person.lower_lid - 0.11 * au7 - 0.09 * au6 - 0.06 * au9 + 0.02 * au5 + 0.25 * state.gaze_y
+    lower = person.lower_lid - 0.11 * au7 - 0.15 * au6 - 0.06 * au9 + 0.02 * au5 + 0.25 * state.gaze_y
     lower = max(lower, 0.04)
     # A lid pulled up takes the skin below the fold with it, a lowered brow hangs over the fold, a raised one
     # bares it.
@@ -144,15 +160,21 @@ def geometry(person: Person, state: State, light: Light, size: tuple[int, int]) 
         skin=person.skin,
         texture=person.skin_texture,
         bag=person.bag,
-        cheek=0.20 * au6 + 0.05 * au7 + 0.07 * au9,
-        nose_lift=0.16 * au9,
+        cheek=0.28 * au6 + 0.05 * au7 + 0.07 * au9,
+        nose_lift=0.22 * au9,
         line_forehead_inner=0.22 * wrinkles * au1,
         line_forehead_outer=0.22 * wrinkles * au2,
         line_frown=0.38 * wrinkles * au4,
-        line_crow=0.30 * wrinkles * au6,
-        line_lower_lid=wrinkles * (0.22 * au6 + 0.26 * au7 + 0.08 * au9),
-        line_nose=0.42 * wrinkles * au9,
+        line_crow=0.45 * wrinkles * au6,
+        line_lower_lid=wrinkles * (0.30 * au6 + 0.26 * au7 + 0.08 * au9),
+        line_nose=0.55 * wrinkles * au9,
         level=light.level,
         light_x=light.x,
         light_y=light.y,
+        shade_depth=light.shade_depth,
+        shade_cos=math.cos(light.shade_angle),
+        shade_sin=math.sin(light.shade_angle),
+        shade_at=light.shade_at,
+        shade_width=light.shade_width,
+        veil=light.veil,
     )

@@ -249,4 +249,7 @@ def draw(
             # Light of the head-mount: a tilt and the fall-off to the corners
             tilt = 1.0 + g.light_x * x + g.light_y * y
             v *= max(tilt, 0.1) * (1.0 - 0.06 * (ix * ix + iy * iy) * g.unit * g.unit)
-            out[i, j] = min(max(255.0 * g.level * v, 0.0), 255.0)
+            if g.shade_depth > 0.0:
+                beyond = g.shade_cos * x + g.shade_sin * y - g.shade_at
+                v *= 1.0 - g.shade_depth * _ramp(-g.shade_width, g.shade_width, beyond)
+            out[i, j] = min(max(255.0 * g.level * v + g.veil, 0.0), 255.0)

@@ -8,10 +8,10 @@ import numpy as np
 
 from snnkd.datasets.eyesim.expression import Track, minimum_jerk
 
-BLINK_RATE = 0.3
+BLINK_RATE = 0.25
 """Blinks per second; people at rest blink 15 to 20 times a minute (Bentivoglio et al., 1997)."""
 
-SACCADE_RATE = 0.8
+SACCADE_RATE = 0.5
 MICROSACCADE_RATE = 1.5
 JOLT_RATE = 0.2
 
@@ -19,11 +19,11 @@ JOLT_RATE = 0.2
 def wander(times: Track, rng: np.random.Generator) -> Track:
     """Unlabelled movement ``(N, 7)`` over ``times (N,)`` in seconds: the last seven fields of ``State``.
 
-    In order: closure, gaze x and y, pupil, slip x and y, roll.
+    In order: AU45, gaze x and y, pupil, slip x and y, roll.
     """
     gaze = _gaze(times, rng)
     slip = _slip(times, rng)
-    pupil = rng.normal(0.0, 0.10) + 0.05 * _drift(times, rng, 0.2, 1.0)
+    pupil = rng.normal(0.0, 0.10) + 0.05 * drift(times, rng, 0.2, 1.0)
     return np.column_stack([_blinks(times, rng), gaze, np.clip(pupil, -0.4, 0.5), slip])
 
 
@@ -34,14 +34,14 @@ def _arrivals(times: Track, rate: float, rng: np.random.Generator) -> Track:
     return np.sort(rng.uniform(begin, end, count))
 
 
-def _drift(times: Track, rng: np.random.Generator, low_hz: float, high_hz: float) -> Track:
+def drift(times: Track, rng: np.random.Generator, low_hz: float, high_hz: float) -> Track:
     """Slow noise of unit variance: four sines of random frequency (low..high) and phase."""
     frequency, phase = rng.uniform(low_hz, high_hz, 4), rng.random(4)
     return np.sin(2 * np.pi * (np.outer(times, frequency) + phase)).sum(axis=1) / np.sqrt(2.0)
 
 
 def _blinks(times: Track, rng: np.random.Generator) -> Track:
-    """Lid closure: a fast close, a short hold and a slower opening; overlapping blinks do not add up."""
+    """AU45: a fast close, a short hold and a slower opening; overlapping blinks do not add up."""
     closure = np.zeros_like(times)
     for at in _arrivals(times, BLINK_RATE, rng):
         down, hold, up = rng.uniform(0.07, 0.10), rng.uniform(0.02, 0.05), rng.uniform(0.13, 0.20)
@@ -65,7 +65,7 @@ def _gaze(times: Track, rng: np.random.Generator) -> Track:
         there = minimum_jerk((times - at) / 0.012) - minimum_jerk((times - at - back) / 0.012)
         gaze += there[:, None] * jump
     for axis in range(2):
-        gaze[:, axis] += 0.004 * _drift(times, rng, 0.5, 3.0)
+        gaze[:, axis] += 0.004 * drift(times, rng, 0.5, 3.0)
     return gaze
 
 
@@ -73,7 +73,7 @@ def _slip(times: Track, rng: np.random.Generator) -> Track:
     """Slip ``(N, 3)``: how the mount sits in this take, its sway, and now and then a jolt to another seat."""
     slip = np.tile(rng.normal(0.0, [0.02, 0.02, 0.02]), (len(times), 1))
     for axis, sway in enumerate((0.004, 0.004, 0.003)):
-        slip[:, axis] += sway * _drift(times, rng, 0.3, 2.0)
+        slip[:, axis] += sway * drift(times, rng, 0.3, 2.0)
     for at in _arrivals(times, JOLT_RATE, rng):
         jump = rng.normal(0.0, [0.02, 0.02, 0.012])
         slip += minimum_jerk((times - at) / rng.uniform(0.15, 0.4))[:, None] * jump

@@ -23,9 +23,10 @@ class Person:
     """Traits of one simulated person; every field has a default, an average eye, so that tests can vary one.
 
     ``rest`` holds the resting intensity of each unit in :data:`ACTION_UNITS`; ``expressivity`` scales every
-    expression. Reflectances (``skin``, ``iris``, ``sclera``) are in 0..1. ``eye_scale`` is one eye unit in
-    half image widths, ``eye_x`` and ``eye_y`` the middle of the eye in the same measure from the image's
-    centre.
+    expression, and ``dialect_seed`` says how the person shows each emotion (``None``: as the textbook has it; see
+    :mod:`snnkd.datasets.eyesim.expression`). Reflectances (``skin``, ``iris``, ``sclera``) are in 0..1. ``eye_scale``
+    is one eye unit in half image widths, ``eye_x`` and ``eye_y`` the middle of the eye in the same measure from the
+    image's centre.
     """
 
     index: int = 0
@@ -63,6 +64,7 @@ class Person:
     # Habit
     rest: tuple[float, ...] = (0.0,) * len(ACTION_UNITS)
     expressivity: float = 1.0
+    dialect_seed: int | None = None
 
     @classmethod
     def draw(cls, seed: int, index: int) -> "Person":
@@ -99,7 +101,8 @@ class Person:
             lash_darkness=uniform(0.35, 0.85),
             lash_length=uniform(0.12, 0.30),
             rest=_rest_face(rng),
-            expressivity=uniform(0.7, 1.15),
+            expressivity=uniform(0.65, 1.2),
+            dialect_seed=int(rng.integers(2**32)),
         )
 
     @property
@@ -109,8 +112,9 @@ class Person:
 
 
 def _rest_face(rng: np.random.Generator) -> tuple[float, ...]:
-    """Resting intensities: most units near 0, and one to three of them up to half on."""
+    """Resting intensities: most units near 0, one to three up to half on; lids droop a little, nobody blinks."""
     rest = rng.uniform(0.0, 0.08, len(ACTION_UNITS))
-    strong = rng.permutation(len(ACTION_UNITS))[: rng.integers(1, 4)]
+    strong = rng.permutation(len(ACTION_UNITS) - 2)[: rng.integers(1, 4)]
     rest[strong] += rng.uniform(0.15, 0.45, len(strong))
+    rest[ACTION_UNITS.index("au45")] = 0.0
     return tuple(float(v) for v in rest)

@@ -1,97 +1,33 @@
 """One simulated recording: frames of the camera, events of the sensor, and what was shown when.
 
-Reproducibility: every random number of a take comes from one generator keyed by (seed, person, emotion,
-take), and a person's traits from (seed, person). A take is therefore the same whichever others are made, in
-whatever order and by however many processes.
+Reproducibility: all that moves in a take comes from one generator keyed by (seed, person, emotion, take), all that
+lights and records it from one keyed by these and the lighting, and a person's traits from (seed, person). A take is
+therefore the same whichever others are made, in whatever order and by however many processes; and under two lightings
+it is the same performance.
 """
 
+from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from numbers import Integral, Real
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from snnkd.datasets.checks import check_integers
-from snnkd.datasets.eyesim.expression import Course, Track, express
-from snnkd.datasets.eyesim.geometry import Light
+from snnkd.datasets.eyesim.expression import Course, Track, express, strays
+from snnkd.datasets.eyesim.lighting import draw_lighting, photograph
 from snnkd.datasets.eyesim.motion import wander
 from snnkd.datasets.eyesim.person import Person
-from snnkd.datasets.eyesim.renderer import Image, render_many
-from snnkd.datasets.labels import EMOTIONS, emotion_index
+from snnkd.datasets.eyesim.renderer import Image, render
+from snnkd.datasets.eyesim.settings import RANGES, VERSION, Settings
+from snnkd.datasets.eyesim.state import ACTION_UNITS, State
+from snnkd.datasets.labels import EMOTIONS, LIGHTINGS, emotion_index, lighting_name
 from snnkd.errors import DatasetError
 from snnkd.events import Events
-from snnkd.recordings import Frames, SensorModel, simulate_events
+from snnkd.recordings import Frames, simulate_events
 
-VERSION = 2
-"""Version of the simulator: a change that alters recordings raises it, so that old and new are not mixed."""
-
-_TAKE_KEY, _SESSION_KEY = 0x7A4E, 0x5E55  # keep the streams of takes, sessions and persons apart
-
-SIDES = (16, 4096)
-RANGES: dict[str, tuple[float, float]] = {
-    "duration_s": (0.1, 3600.0),
-    "frame_rate": (1.0, 10_000.0),
-    "substeps": (1, 1000),
-    "frame_noise": (0.0, 255.0),
-}
-"""Least and most that a setting may be, both allowed."""
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How recordings are made.
-
-    Attributes:
-        size: image and sensor size (W, H) in pixels, each in 16..4096.
-        duration_s: length of a recording in seconds, at most 3600.
-        frame_rate: frames per second, at most 10,000; the period is rounded to whole µs, 33,333 µs at 30.
-        substeps: images rendered per frame for the sensor model, 1..1000.
-        sensor: the sensor model; its seed is replaced by one of the take's own.
-        frame_noise: standard deviation of the camera's read noise in DN; photon noise of ``0.2·sqrt(DN)``
-            joins it.
-
-    Raises :class:`DatasetError` naming the setting that is out of range.
-    """
-
-    size: tuple[int, int] = (64, 64)
-    duration_s: float = 1.0
-    frame_rate: float = 30.0
-    substeps: int = 4
-    sensor: SensorModel = field(default_factory=SensorModel.davis346)
-    frame_noise: float = 1.5
-
-    def __post_init__(self) -> None:
-        pair = isinstance(self.size, tuple | list) and len(self.size) == 2
-        if not pair or not all(_is_within(side, SIDES, Integral) for side in self.size):
-            raise DatasetError(f"size is {self.size!r}; it must be (W, H) of {SIDES[0]} to {SIDES[1]} pixels each")
-        for name, limits in RANGES.items():
-            if not _is_within(getattr(self, name), limits, Integral if name == "substeps" else Real):
-                least, most = limits
-                raise DatasetError(f"{name} is {getattr(self, name)!r}; it must be at least {least} and at most {most}")
-
-    @property
-    def frame_period_us(self) -> int:
-        """Time between two frames in µs."""
-        return round(1e6 / self.frame_rate)
-
-    @property
-    def length_us(self) -> int:
-        """Time from the first frame of a recording to its last in µs."""
-        return self._frames(self.duration_s) * self.frame_period_us
-
-    def subframe_times(self, duration_s: float) -> NDArray[np.int64]:
-        """Times in µs of all images to render, ``(n·substeps + 1,)``; every ``substeps``-th is a frame."""
-        step = np.arange(self._frames(duration_s) * self.substeps + 1, dtype=np.int64)
-        return step * self.frame_period_us // self.substeps
-
-    def _frames(self, duration_s: float) -> int:
-        return max(round(duration_s * self.frame_rate), 1)
-
-
-def _is_within(value: Any, limits: tuple[float, float], kind: Any) -> bool:
-    return isinstance(value, kind) and not isinstance(value, bool) and limits[0] <= value <= limits[1]
+_TAKE_KEY, _SESSION_KEY, _LIGHT_KEY = 0x7A4E, 0x5E55, 0x1167  # keep the streams apart
 
 
 class Simulated(NamedTuple):
@@ -103,29 +39,41 @@ class Simulated(NamedTuple):
 
 
 def simulate_sequence(
-    seed: int, person: int, emotion: str, take: int, settings: Settings | None = None, **changes: Any
+    seed: int,
+    person: int,
+    emotion: str,
+    take: int,
+    settings: Settings | None = None,
+    *,
+    lighting: str = "normal",
+    **changes: Any,
 ) -> Simulated:
-    """Simulate one take: person ``person`` of population ``seed`` shows ``emotion`` once.
+    """Simulate one take: person ``person`` of population ``seed`` shows ``emotion`` once, under ``lighting``.
 
     ``changes`` are fields of :class:`Settings` to change, e.g. ``size=(96, 96)``. The recording starts at 0
     µs with a frame and ends with one. Metadata: ``simulator``, ``version``, ``seed``, ``person``,
-    ``emotion``, ``take``, ``lighting``, and ``segments``, one dict of ``start_us``, ``end_us``, ``emotion``. Raises
-    :class:`DatasetError` for an unknown emotion, a setting out of range, or a ``seed``, ``person`` or ``take`` below 0.
+    ``emotion``, ``take``, ``lighting``, ``segments``, one dict of ``start_us``, ``end_us``, ``emotion``, and ``apex``,
+    the greatest intensity of each action unit that the expression and stray movements reached. Raises
+    :class:`DatasetError` for an unknown emotion or lighting, a setting out of range, or a ``seed``, ``person`` or
+    ``take`` below 0.
     """
     settings = replace(settings or Settings(), **changes)
     check_integers(0, seed=seed, person=person, take=take)
-    label = emotion_index(emotion)
+    label, condition = emotion_index(emotion), lighting_name(lighting)
     rng = np.random.default_rng([seed, _TAKE_KEY, person, label, take])
     who = Person.draw(seed, person)
     times_us = settings.subframe_times(settings.duration_s)
     times: Track = times_us.astype(np.float64) * 1e-6
     course = Course.draw(0.0, float(times[-1]), rng)
-    units = express(EMOTIONS[label], who, times, course, rng)
-    metadata = _metadata(seed, who, take) | {
+    units = express(EMOTIONS[label], who, times, course, rng) + strays(times, rng)
+    metadata = _metadata(seed, who, take, condition) | {
         "emotion": EMOTIONS[label],
         "segments": [_segment(course, float(times[-1]), EMOTIONS[label])],
+        "apex": {name: round(float(v), 4) for name, v in zip(ACTION_UNITS, units.max(axis=0), strict=True)},
     }
-    return _film(who, units, times_us, settings, metadata, rng)
+    states = _states(units, wander(times, rng))
+    recorder = np.random.default_rng([seed, _LIGHT_KEY, person, label, take, LIGHTINGS.index(condition)])
+    return _film(who, states, times_us, settings, condition, metadata, recorder)
 
 
 def simulate_session(
@@ -137,6 +85,7 @@ def simulate_session(
     *,
     seconds_each: float = 1.6,
     rest_s: float = 0.8,
+    lighting: str = "normal",
     **changes: Any,
 ) -> Simulated:
     """Simulate one longer recording in which the ``emotions`` follow each other with a neutral face between.
@@ -150,7 +99,7 @@ def simulate_session(
     """
     settings = replace(settings or Settings(), **changes)
     check_integers(0, seed=seed, person=person, take=take)
-    names = [EMOTIONS[emotion_index(name)] for name in emotions]
+    names, condition = [EMOTIONS[emotion_index(name)] for name in emotions], lighting_name(lighting)
     longest = RANGES["duration_s"][1]
     length = len(names) * seconds_each + (len(names) + 1) * rest_s
     if not names or not seconds_each >= 0.5 or not rest_s >= 0 or length > longest:
@@ -162,61 +111,66 @@ def simulate_session(
     who = Person.draw(seed, person)
     times_us = settings.subframe_times(length)
     times: Track = times_us.astype(np.float64) * 1e-6
-    units = np.zeros((len(times), 7))
+    units = np.zeros((len(times), len(ACTION_UNITS)))
     shown = []
     for i, name in enumerate(names):
         start = rest_s + i * (seconds_each + rest_s)
         course = Course.draw(start, start + seconds_each, rng)
         units = np.maximum(units, express(name, who, times, course, rng))
         shown.append(_segment(course, float(times[-1]), name))
-    metadata = _metadata(seed, who, take) | {
+    metadata = _metadata(seed, who, take, condition) | {
         "emotions": names,
         "segments": _with_neutral(shown, int(times_us[-1])),
     }
-    return _film(who, units, times_us, settings, metadata, rng)
+    states = _states(units, wander(times, rng))
+    recorder = np.random.default_rng([seed, _LIGHT_KEY, person, take, LIGHTINGS.index(condition)])
+    return _film(who, states, times_us, settings, condition, metadata, recorder)
+
+
+def _states(units: Track, unlabelled: Track) -> Track:
+    """Rows of :class:`State` out of action units ``(N, 9)`` and what :func:`wander` gives, whose first is AU45."""
+    return np.column_stack([np.clip(units[:, :-1], 0.0, 1.0), unlabelled])
 
 
 def _film(
     who: Person,
-    units: Track,
+    states: Track,
     times_us: NDArray[np.int64],
     settings: Settings,
+    condition: str,
     metadata: dict[str, Any],
     rng: np.random.Generator,
 ) -> Simulated:
-    """Render, sense and photograph a course of action units ``(N, 7)`` with unlabelled movement added."""
-    times: Track = times_us.astype(np.float64) * 1e-6
-    states = np.column_stack([units, wander(times, rng)])
-    light = Light(rng.uniform(0.85, 1.15), *rng.uniform(-0.08, 0.08, 2))
-    sensor = replace(settings.sensor, seed=int(rng.integers(2**31)))
-    kept: list[Image] = []
+    """Render, sense and photograph a course of states ``(N, len(State._fields))`` under a lighting."""
+    lighting = draw_lighting(condition, times_us.astype(np.float64) * 1e-6, rng)
+    noise = settings.sensor.shot_noise_hz * lighting.noise
+    sensor = replace(settings.sensor, seed=int(rng.integers(2**31)), shot_noise_hz=noise)
+    blur = max(1, round(lighting.exposure * settings.substeps))
+    recent: deque[Image] = deque(maxlen=blur)
+    collected: list[Image] = []
 
     def images() -> Iterator[Image]:
         # One at a time: a long session at full sensor size would otherwise fill the memory.
-        for i, row in enumerate(states):
-            image = render_many(who, row[None], settings.size, light=light)[0]
+        for i, (row, light) in enumerate(zip(states, lighting.lights, strict=True)):
+            image = render(who, State(*map(float, row)), settings.size, light=light)
+            recent.append(image)
             if i % settings.substeps == 0:
-                kept.append(image)
+                collected.append(np.mean(recent, axis=0) if blur > 1 else image)
             yield image
 
     events = simulate_events(images(), times_us, sensor=sensor)
-    exact = np.stack(kept)
-    noise = rng.standard_normal(exact.shape, dtype=np.float32)
-    noisy = exact + noise * np.sqrt(settings.frame_noise**2 + 0.04 * exact)
-    frames = Frames(
-        images=np.clip(np.rint(noisy), 0, 255).astype(np.uint8), timestamps_us=times_us[:: settings.substeps]
-    )
-    return Simulated(events, frames, metadata)
+    frames = photograph(np.stack(collected), lighting, settings.frame_noise, rng)
+    return Simulated(events, Frames(images=frames, timestamps_us=times_us[:: settings.substeps]), metadata)
 
 
-def _metadata(seed: int, who: Person, take: int) -> dict[str, Any]:
+def _metadata(seed: int, who: Person, take: int, lighting: str) -> dict[str, Any]:
     return {
         "simulator": "eyesim",
         "version": VERSION,
         "seed": seed,
         "person": who.name,
         "take": take,
-        "lighting": "normal",
+        "lighting": lighting,
     }
 
 

@@ -13,8 +13,7 @@ class State(NamedTuple):
     ==================  =======================================================================
     ``au1 au2 au4``     inner brow raiser, outer brow raiser, brow lowerer
     ``au5 au6 au7``     upper lid raiser, cheek raiser, lid tightener
-    ``au9``             nose wrinkler
-    ``closure``         AU43/45, the lids closing: 0 as the other units leave them, 1 shut
+    ``au9 au43 au45``     nose wrinkler, eyes closing (drooping lids), blink: the two close the lids
     ``gaze_x gaze_y``   iris offset in eye units (half the width of the eye opening), right and down
     ``pupil``           change of the pupil's radius relative to the person's own, e.g. 0.1 for +10 %
     ``slip_x slip_y``   shift of the head-mount in half image widths, right and down
@@ -29,7 +28,8 @@ class State(NamedTuple):
     au6: float = 0.0
     au7: float = 0.0
     au9: float = 0.0
-    closure: float = 0.0
+    au43: float = 0.0
+    au45: float = 0.0
     gaze_x: float = 0.0
     gaze_y: float = 0.0
     pupil: float = 0.0
@@ -38,5 +38,8 @@ class State(NamedTuple):
     roll: float = 0.0
 
 
-ACTION_UNITS = ("au1", "au2", "au4", "au5", "au6", "au7", "au9")
-"""The action units that an emotion may use, in the order of :class:`State`'s first fields."""
+ACTION_UNITS = ("au1", "au2", "au4", "au5", "au6", "au7", "au9", "au43", "au45")
+"""The action units around one eye, in the order of :class:`State`'s first fields."""
+
+EXPRESSIVE = ACTION_UNITS[:-1]
+"""Those that an emotion may use; a blink, AU45, carries no label."""
