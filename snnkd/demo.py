@@ -158,7 +158,7 @@ def _train(
     network = module.network.eval()
     scores = evaluate(network, test)
     batch = collate([test[i] for i in range(len(test))])
-    energy = profile(network, batch[network.modality])
+    energy = profile(network, network.take(batch))
     save_trained(network, folder, data.input_config, {"epochs": settings.epochs, "test_uar": round(scores.uar, 4)})
     row = Row(
         name,

@@ -97,7 +97,7 @@ def energy(options: argparse.Namespace) -> int:
     dataset = open_for(recognizer, options)
     number = min(options.clips, len(dataset))
     batch = collate([dataset[i * len(dataset) // number] for i in range(number)])  # spread over persons and emotions
-    report = profile(recognizer.network, batch[recognizer.network.modality], options.hardware)
+    report = profile(recognizer.network, recognizer.network.take(batch), options.hardware)
     if options.json:
         print(json.dumps(report.to_json(), indent=2))
     else:

@@ -151,8 +151,8 @@ class EyeDataset(Dataset[Sample]):
         """
 
     def check_modality(self, modality: str) -> None:
-        """Raise :class:`DatasetError` where a network that sees ``"frames"`` would be shown some that are not there."""
-        if modality == "frames" and not self.has_frames:
+        """Raise :class:`DatasetError` where a network that sees frames would be shown some that are not there."""
+        if modality != "events" and not self.has_frames:
             raise DatasetError(
                 f"{self.root}: some of its recordings have no frames, which this network looks at; leave those out, "
                 "or take a network that sees events"

@@ -1,6 +1,5 @@
 """The distiller: one frozen teacher, one student, and the objectives that tie them together."""
 
-import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,8 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from snnkd.distill.objectives import FEATURE_OBJECTIVES, LOGIT_OBJECTIVES
-from snnkd.distill.objectives.feature_hint import Projector
+from snnkd.distill.objectives import OBJECTIVES, Shapes, Term, View
 from snnkd.errors import ConfigError
 from snnkd.models.network import EyeNetwork, predict
 
@@ -20,7 +18,7 @@ class Objective:
     """One term of the loss, as YAML names it.
 
     Args:
-        name: of :data:`~snnkd.distill.objectives.LOGIT_OBJECTIVES` or ``FEATURE_OBJECTIVES``.
+        name: of :data:`~snnkd.distill.objectives.OBJECTIVES`.
         weight: its factor in the sum, zero or above.
         student_feature: for a feature objective, the student's feature (``student.feature_shapes`` lists them).
         teacher_feature: likewise the teacher's.
@@ -48,7 +46,8 @@ class Distiller(nn.Module):
         \mathcal L = \lambda\,\mathrm{CE}(\bar z_s, y) + \sum_i w_i\,\mathcal L_i
 
     The teacher is frozen, in evaluation mode whatever mode the distiller is in, and not part of ``state_dict``;
-    projectors are parameters of this module, so the optimiser that is given ``distiller.parameters()`` trains them.
+    what objectives learn (projectors, experts) are parameters of this module, so the optimiser that is given
+    ``distiller.parameters()`` trains them.
 
     Args:
         teacher: a trained network on any modality.
@@ -74,24 +73,15 @@ class Distiller(nn.Module):
             raise ConfigError(f"teacher: tells {teacher.classes} classes apart, the student {student.classes}")
         if label_weight < 0:
             raise ConfigError(f"label_weight: must be zero or above, got {label_weight}")
-        for number, objective in enumerate(objectives):
-            _check(f"objectives[{number}]", objective, teacher, student)
         # In a tuple, so that the teacher is no submodule: not trained, not saved, not switched to training mode.
         self._teacher = (teacher.eval().requires_grad_(False),)
         self.student = student
         self.objectives = tuple(objectives)
         self.label_weight = label_weight
         self.label_smoothing = label_smoothing
-        self.projectors = nn.ModuleDict()
-        for number, objective in enumerate(self.objectives):
-            if objective.name in FEATURE_OBJECTIVES:
-                try:
-                    self.projectors[str(number)] = Projector(
-                        student.feature_shapes[objective.student_feature or ""],
-                        teacher.feature_shapes[objective.teacher_feature or ""],
-                    )
-                except ValueError as error:
-                    raise ConfigError(f"objectives[{number}]: {error}") from None
+        self.terms = nn.ModuleList(
+            _term(f"objectives[{number}]", objective, teacher, student) for number, objective in enumerate(objectives)
+        )
 
     @property
     def teacher(self) -> EyeNetwork:
@@ -109,49 +99,69 @@ class Distiller(nn.Module):
 
         ``batch`` holds time-major ``events (T,B,2,H,W)``, ``frames (T,B,1,H,W)`` and ``labels (B,)``.
         """
-        student = self.student.run(batch[self.student.modality])
+        student = self.student.run(self.student.take(batch))
         with torch.no_grad():
             self.teacher.eval()
-            teacher = self.teacher.run(batch[self.teacher.modality])
+            teacher = self.teacher.run(self.teacher.take(batch))
         label = functional.cross_entropy(predict(student.logits), batch["labels"], label_smoothing=self.label_smoothing)
         terms = {"label": label}
         loss = self.label_weight * label
-        for number, objective in enumerate(self.objectives):
-            if objective.name in LOGIT_OBJECTIVES:
-                function = LOGIT_OBJECTIVES[objective.name]
-                term = function(student.logits, predict(teacher.logits), **objective.options)
-            else:
-                projected = self.projectors[str(number)](student.features[objective.student_feature or ""])
-                target = teacher.features[objective.teacher_feature or ""].mean(0)
-                term = FEATURE_OBJECTIVES[objective.name](projected, target, **objective.options)
-            terms[objective.name if objective.name not in terms else f"{objective.name}_{number}"] = term
-            loss = loss + objective.weight * term
+        for number, (objective, term) in enumerate(zip(self.objectives, self.terms, strict=True)):
+            value = term(
+                View(
+                    student.logits,
+                    teacher.logits,
+                    batch["labels"],
+                    student.features.get(objective.student_feature or ""),
+                    teacher.features.get(objective.teacher_feature or ""),
+                )
+            )
+            terms[objective.name if objective.name not in terms else f"{objective.name}_{number}"] = value
+            loss = loss + objective.weight * value
         return loss, terms, student.logits
 
 
-def _check(key: str, objective: Objective, teacher: EyeNetwork, student: EyeNetwork) -> None:
-    known = {**LOGIT_OBJECTIVES, **FEATURE_OBJECTIVES}
-    if objective.name not in known:
-        raise ConfigError(f"{key}.name: {objective.name!r} is no objective, choose from {', '.join(known)}")
+def _term(key: str, objective: Objective, teacher: EyeNetwork, student: EyeNetwork) -> Term:
+    """Build an objective's term, or say what cannot work."""
+    if objective.name not in OBJECTIVES:
+        raise ConfigError(f"{key}.name: {objective.name!r} is no objective, choose from {', '.join(OBJECTIVES)}")
     if not objective.weight >= 0:
         raise ConfigError(f"{key}.weight: must be zero or above, got {objective.weight}")
-    if objective.name in FEATURE_OBJECTIVES:
-        for role, network in (("student", student), ("teacher", teacher)):
-            feature = getattr(objective, f"{role}_feature")
-            if feature not in network.feature_shapes:
-                offered = ", ".join(network.feature_shapes)
-                raise ConfigError(f"{key}.{role}_feature: {feature!r} is not among the {role}'s features ({offered})")
-    allowed = {
-        name
-        for name, parameter in inspect.signature(known[objective.name]).parameters.items()
-        if parameter.kind is inspect.Parameter.KEYWORD_ONLY
-    }
-    if unknown := sorted(set(objective.options) - allowed):
+    kind = OBJECTIVES[objective.name]
+    shapes: dict[str, tuple[int, ...]] = {}
+    for role, network in (("student", student), ("teacher", teacher)):
+        feature = getattr(objective, f"{role}_feature")
+        if not kind.features:
+            if feature is not None:
+                raise ConfigError(f"{key}.{role}_feature: {objective.name} looks at logits and not at features")
+        elif feature not in network.feature_shapes:
+            offered = ", ".join(network.feature_shapes)
+            raise ConfigError(f"{key}.{role}_feature: {feature!r} is not among the {role}'s features ({offered})")
+        else:
+            shapes[role] = network.feature_shapes[feature]
+    allowed = kind.options()
+    if unknown := sorted(set(objective.options) - set(allowed)):
         raise ConfigError(
             f"{key}.options: {objective.name} takes {', '.join(sorted(allowed)) or 'none'}, not {unknown[0]!r}"
         )
-    shapes = ((1, 1, 2), (1, 2)) if objective.name in LOGIT_OBJECTIVES else ((1, 2), (1, 2))
     try:
-        known[objective.name](*map(torch.zeros, shapes), **objective.options)
+        term = kind(Shapes(student.classes, shapes.get("student"), shapes.get("teacher")), **objective.options)
+        _try(term)
     except (TypeError, ValueError) as error:
-        raise ConfigError(f"{key}.options: {error}") from None
+        raise ConfigError(f"{key}: {error}") from None
+    return term
+
+
+@torch.no_grad()
+def _try(term: Term) -> None:
+    """Run a term once on zeros, so that what it refuses is refused before a training starts."""
+    shapes = term.shapes
+
+    def zeros(shape: tuple[int, ...] | None) -> Tensor | None:
+        return None if shape is None else torch.zeros(1, 2, *shape)
+
+    logits, labels = torch.zeros(1, 2, shapes.classes), torch.zeros(2, dtype=torch.long)
+    training = term.training
+    with torch.random.fork_rng(devices=[]):
+        term.eval()(View(logits, logits, labels, zeros(shapes.student), zeros(shapes.teacher)))
+    term.train(training)

@@ -1,13 +1,15 @@
 """What every network of the library is: logits per time step, and named feature maps when asked."""
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from typing import Any, ClassVar, Literal, NamedTuple
 
+import torch
 from torch import Tensor, nn
 
 from snnkd.errors import ModelError
 
-Modality = Literal["events", "frames"]
+Modality = Literal["events", "frames", "both"]
 Features = dict[str, Tensor]
 
 
@@ -30,7 +32,7 @@ class EyeNetwork(nn.Module):
     """
 
     modality: ClassVar[Modality]
-    """Which of a sample's tensors the network reads."""
+    """Which of a sample's tensors the network reads; ``both`` are the frame's channel and the events' two, in one."""
     in_channels: ClassVar[int]
 
     def __init__(self, input_size: tuple[int, int], classes: int, **arguments: Any) -> None:
@@ -61,6 +63,13 @@ class EyeNetwork(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Logits ``(T, B, K)`` of a clip ``x (T, B, C, H, W)`` that starts from rest."""
         return self.run(x).logits
+
+    def take(self, sample: Mapping[str, Any]) -> Tensor:
+        """Return what this network reads of a sample or a batch (:mod:`snnkd.datasets.sample`)."""
+        if self.modality == "both":
+            return torch.cat([sample["frames"], sample["events"]], dim=-3)
+        taken: Tensor = sample[self.modality]
+        return taken
 
     def check_input(self, x: Tensor) -> None:
         """Raise ``ValueError`` where ``x`` is not ``(T, B, C, H, W)`` of this network's size."""

@@ -86,7 +86,7 @@ class EmotionModule(pl.LightningModule):
         return loss
 
     def _evaluate(self, stage: str, batch: Batch) -> None:
-        logits = predict(self.network(batch[self.network.modality]))
+        logits = predict(self.network(self.network.take(batch)))
         self.confusion.update(logits, batch["labels"])
         loss = functional.cross_entropy(logits, batch["labels"])
         self.log(f"{stage}/loss", loss, batch_size=len(logits))
@@ -156,7 +156,7 @@ class Classification(EmotionModule):
 
     def loss(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """Cross-entropy of the prediction."""
-        logits = predict(self.network(batch[self.network.modality]))
+        logits = predict(self.network(self.network.take(batch)))
         return functional.cross_entropy(logits, batch["labels"], label_smoothing=self.label_smoothing), {}
 
 

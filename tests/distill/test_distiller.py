@@ -41,11 +41,11 @@ def test_student_and_projector_learn_and_the_teacher_does_not(batch):
     distiller = Distiller(teacher, student, [Objective("kd"), HINT])
     distiller.train()
     optimiser = torch.optim.SGD(distiller.parameters(), 0.1)
-    projector = [p.clone() for p in distiller.projectors.parameters()]
+    projector = [p.clone() for p in distiller.terms.parameters()]
     distiller(batch)[0].backward()
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in student.parameters())
     optimiser.step()
-    assert all(not torch.equal(a, b) for a, b in zip(projector, distiller.projectors.parameters(), strict=True))
+    assert all(not torch.equal(a, b) for a, b in zip(projector, distiller.terms.parameters(), strict=True))
     # Not even its running statistics, although the distiller was in training mode.
     assert all(torch.equal(before[k], v) for k, v in teacher.state_dict().items())
     assert not teacher.training
@@ -72,12 +72,12 @@ def test_the_teacher_follows_to_another_dtype():
 @pytest.mark.parametrize(
     ("objective", "message"),
     [
-        (Objective("kdd"), r"objectives\[0\].name: 'kdd' is no objective, choose from kd"),
+        (Objective("kdd"), r"objectives\[0\].name: 'kdd' is no objective, choose from .*kd"),
         (Objective("kd", -1.0), r"objectives\[0\].weight: must be zero or above, got -1"),
         (Objective("kd", float("nan")), r"objectives\[0\].weight: must be zero or above, got nan"),
         (Objective("kd", options={"tau": 3}), r"objectives\[0\].options: kd takes temperature, not 'tau'"),
-        (Objective("kd", options={"temperature": 0}), r"objectives\[0\].options: temperature must be above zero"),
-        (Objective("kd", options={"temperature": "hot"}), r"objectives\[0\].options: "),
+        (Objective("kd", options={"temperature": 0}), r"objectives\[0\]: temperature must be above zero"),
+        (Objective("kd", options={"temperature": "hot"}), r"objectives\[0\]: "),
         (
             Objective("feature_hint", student_feature="stage9", teacher_feature="stage2"),
             r"objectives\[0\].student_feature: 'stage9' is not among the student's features \(stage1, stage2\)",
@@ -86,10 +86,7 @@ def test_the_teacher_follows_to_another_dtype():
             Objective("feature_hint", student_feature="stage2", teacher_feature="deep"),
             r"objectives\[0\].teacher_feature: 'deep' is not among the teacher's",
         ),
-        (
-            Objective("feature_hint", student_feature="stage1", teacher_feature="stage2"),
-            r"objectives\[0\]: feature maps differ in size",
-        ),
+        (Objective("kd", student_feature="stage2"), r"objectives\[0\].student_feature: kd looks at logits"),
     ],
 )
 def test_what_cannot_work_is_refused_by_its_key(objective, message):

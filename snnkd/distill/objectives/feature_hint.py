@@ -1,7 +1,9 @@
 """Feature hints (FitNets, Romero et al. 2015, arXiv 1412.6550; for spikes, KDSNN, Xu et al. 2023)."""
 
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
+
+from snnkd.distill.objectives.term import FeatureTerm
 
 
 def feature_hint(student_features: Tensor, teacher_features: Tensor) -> Tensor:
@@ -11,7 +13,8 @@ def feature_hint(student_features: Tensor, teacher_features: Tensor) -> Tensor:
 
         \mathcal L = \tfrac1N \| P(h_s) - h_t \|^2
 
-    with :math:`P(h_s)` given as ``student_features`` (see :class:`Projector`) and *N* the number of entries.
+    with :math:`P(h_s)` given as ``student_features`` (see :func:`~snnkd.distill.projectors.make_projector`) and *N* the
+    number of entries.
 
     Args:
         student_features: ``(B, D)`` or ``(B, C, H, W)``, projected to the teacher's shape.
@@ -28,30 +31,8 @@ def feature_hint(student_features: Tensor, teacher_features: Tensor) -> Tensor:
     return functional.mse_loss(student_features, teacher_features.detach())
 
 
-class Projector(nn.Module):
-    r"""The map :math:`P` from time-averaged student features to the teacher's shape.
+class FeatureHint(FeatureTerm):
+    """:func:`feature_hint` of a learned projection."""
 
-    A 1×1 convolution for maps ``(C, H, W)`` of one height and width, a linear layer for vectors ``(D,)``; a map is
-    flattened when the teacher's feature is a vector.
-
-    Raises:
-        ValueError: at construction, where no such map exists.
-    """
-
-    def __init__(self, student_shape: tuple[int, ...], teacher_shape: tuple[int, ...]) -> None:
-        super().__init__()
-        if len(student_shape) == len(teacher_shape) == 3:
-            if student_shape[1:] != teacher_shape[1:]:
-                raise ValueError(f"feature maps differ in size: {student_shape} and {teacher_shape}")
-            self.map: nn.Module = nn.Conv2d(student_shape[0], teacher_shape[0], 1)
-        elif len(teacher_shape) == 1:
-            width = 1
-            for n in student_shape:
-                width *= n
-            self.map = nn.Sequential(nn.Flatten(), nn.Linear(width, teacher_shape[0]))
-        else:
-            raise ValueError(f"a vector {student_shape} cannot teach a map {teacher_shape}")
-
-    def forward(self, features: Tensor) -> Tensor:
-        """``(T, B, ...)`` student features to the teacher's ``(B, ...)``: mean over time, then the map."""
-        return self.map(features.mean(0))
+    name = "feature_hint"
+    function = feature_hint

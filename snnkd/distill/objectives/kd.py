@@ -4,6 +4,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from snnkd.distill.objectives.term import LogitTerm
+
 
 def kd(student_logits: Tensor, teacher_logits: Tensor, *, temperature: float = 3.0) -> Tensor:
     r"""Pull the student's softened distribution to the teacher's.
@@ -39,3 +41,10 @@ def kd(student_logits: Tensor, teacher_logits: Tensor, *, temperature: float = 3
     q = functional.log_softmax(teacher / temperature, dim=-1)
     divergence = functional.kl_div(p, q, reduction="sum", log_target=True)
     return temperature**2 * divergence / max(torch.numel(student[..., 0]), 1)
+
+
+class Kd(LogitTerm):
+    """:func:`kd` as a term."""
+
+    name = "kd"
+    function = kd

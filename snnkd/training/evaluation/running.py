@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,7 +26,7 @@ def evaluate(network: EyeNetwork, dataset: EyeDataset, batch_size: int = 32) -> 
     predicted, labels = [], []
     with _inference(network):
         for batch in DataLoader(dataset, batch_size, collate_fn=collate):
-            predicted.append(predict(network(batch[network.modality])).argmax(-1))
+            predicted.append(predict(network(network.take(batch))).argmax(-1))
             labels.append(batch["labels"])
     if not labels:
         raise ValueError("the dataset is empty: nothing to score")
@@ -59,7 +60,7 @@ def run(
         clip_starts(protocol, s.name, s.length, dataset.steps, dataset.stride, runs=starts, seed=seed)
         for s in dataset.sequences
     ]
-    clips = _Clips(dataset, plan, network.modality)
+    clips = _Clips(dataset, plan, network.take)
     loader = DataLoader(clips, batch_size=None, num_workers=workers)
     parts: list[list[Tensor]] = [[] for _ in plan]
     waiting: list[tuple[int, Tensor]] = []
@@ -100,8 +101,8 @@ def run(
 class _Clips(Dataset[tuple[Tensor, NDArray[np.int64]]]):
     """Each sequence's windows, read once, and which of them are the steps of each of its clips."""
 
-    def __init__(self, dataset: EyeDataset, plan: list[NDArray[np.int64]], modality: str) -> None:
-        self.dataset, self.plan, self.modality = dataset, plan, modality
+    def __init__(self, dataset: EyeDataset, plan: list[NDArray[np.int64]], take: Callable[[Any], Tensor]) -> None:
+        self.dataset, self.plan, self.take = dataset, plan, take
 
     def __len__(self) -> int:
         return len(self.plan)
@@ -110,9 +111,7 @@ class _Clips(Dataset[tuple[Tensor, NDArray[np.int64]]]):
         steps = self.dataset.stride * np.arange(self.dataset.steps)
         windows = self.plan[index].reshape(-1, 1) + steps
         needed, positions = np.unique(windows, return_inverse=True)
-        sample = self.dataset.clip(index, needed)
-        x: Tensor = sample[self.modality]  # type: ignore[literal-required]
-        return x, positions.reshape(windows.shape)
+        return self.take(self.dataset.clip(index, needed)), positions.reshape(windows.shape)
 
 
 @contextmanager
