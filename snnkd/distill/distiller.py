@@ -1,60 +1,64 @@
 """The distiller: one frozen teacher, one student, and the objectives that tie them together."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from snnkd.distill.objectives import OBJECTIVES, Shapes, Term, View
+from snnkd.distill.curriculum import Curriculum, Kind
+from snnkd.distill.objective import DEFAULT_OBJECTIVES, Objective, build_term, names_of
+from snnkd.distill.objectives import Term, View
+from snnkd.distill.objectives.modality_sliding import frames_as_events, modality_sliding
+from snnkd.distill.teacher_cache import TeacherCache
+from snnkd.distill.weighting import LearnedWeights
 from snnkd.errors import ConfigError
-from snnkd.models.network import EyeNetwork, predict
+from snnkd.models.network import EyeNetwork, Output, predict
 
 
-@dataclass(frozen=True)
-class Objective:
-    """One term of the loss, as YAML names it.
+class Step(NamedTuple):
+    """What :class:`Distiller` makes of a batch."""
 
-    Args:
-        name: of :data:`~snnkd.distill.objectives.OBJECTIVES`.
-        weight: its factor in the sum, zero or above.
-        student_feature: for a feature objective, the student's feature (``student.feature_shapes`` lists them).
-        teacher_feature: likewise the teacher's.
-        options: keyword arguments of the objective, such as ``temperature`` of ``kd``.
-    """
-
-    name: str
-    weight: float = 1.0
-    student_feature: str | None = None
-    teacher_feature: str | None = None
-    options: dict[str, Any] = field(default_factory=dict)
-
-
-DEFAULT_OBJECTIVES = (
-    Objective("kd", weight=1.0, options={"temperature": 3.0}),
-    Objective("feature_hint", weight=1.0, student_feature="stage4", teacher_feature="stage4"),
-)
+    loss: Tensor
+    """The sum that is to be minimised"""
+    terms: dict[str, Tensor]
+    """Each term by name, unweighted"""
+    logits: Tensor
+    """The student's, ``(T, B, K)``"""
+    groups: dict[Kind, Tensor]
+    """The loss in its parts: of the labels, the logits and the features"""
 
 
 class Distiller(nn.Module):
-    r"""Feature and logit distillation as one loss:
+    r"""Feature and logit distillation as one loss, after a share :math:`p` of the training:
 
     .. math::
 
-        \mathcal L = \lambda\,\mathrm{CE}(\bar z_s, y) + \sum_i w_i\,\mathcal L_i
+        \mathcal L = f_y(p)\,\lambda\,\mathrm{CE}(\bar z_s, y) + \sum_i f_{k(i)}(p)\,w_i\,\mathcal L_i
+
+    where :math:`f_y, f_{logits}, f_{features}` are the factors of the :class:`~snnkd.distill.curriculum.Curriculum`, 1
+    without one, and :math:`w_i` are fixed, or learned (:class:`~snnkd.distill.weighting.LearnedWeights`).
 
     The teacher is frozen, in evaluation mode whatever mode the distiller is in, and not part of ``state_dict``;
     what objectives learn (projectors, experts) are parameters of this module, so the optimiser that is given
     ``distiller.parameters()`` trains them.
 
+    A label of -1 means that a clip has none. The cross-entropy, and objectives that need labels, look at the other
+    clips of the batch alone; with none of them their term is zero.
+
     Args:
         teacher: a trained network on any modality.
         student: the network to train.
         objectives: terms beside the labels.
-        label_weight: :math:`\lambda`.
+        label_weight: :math:`\lambda`; zero for a training without labels.
         label_smoothing: of the cross-entropy.
+        curriculum: when which kind of term counts; all of them all the time when left out.
+        learn_weights: learn :math:`w_i` and :math:`\lambda`, beginning with what is given.
+        sliding: power *p* of :func:`~snnkd.distill.objectives.modality_sliding.modality_sliding`: in training, the
+            student is shown frames that are coded as events, ever more of them replaced by events. None: events only.
+        cache_bytes: memory for answers of the teacher (:class:`~snnkd.distill.teacher_cache.TeacherCache`), 0 for none;
+            batches must then hold ``index`` and ``seeds``.
 
     Raises:
         ConfigError: before anything runs, naming the entry of ``objectives`` that cannot work.
@@ -64,29 +68,58 @@ class Distiller(nn.Module):
         self,
         teacher: EyeNetwork,
         student: EyeNetwork,
-        objectives: tuple[Objective, ...] | list[Objective] = DEFAULT_OBJECTIVES,
+        objectives: Sequence[Objective] = DEFAULT_OBJECTIVES,
         label_weight: float = 1.0,
         label_smoothing: float = 0.0,
+        *,
+        curriculum: Curriculum | None = None,
+        learn_weights: bool = False,
+        sliding: float | None = None,
+        cache_bytes: int = 0,
     ) -> None:
         super().__init__()
         if teacher.classes != student.classes:
             raise ConfigError(f"teacher: tells {teacher.classes} classes apart, the student {student.classes}")
-        if label_weight < 0:
+        if not label_weight >= 0:
             raise ConfigError(f"label_weight: must be zero or above, got {label_weight}")
+        if not label_weight and not any(objective.weight for objective in objectives):
+            raise ConfigError("objectives: none has a weight, and neither have the labels: there is nothing to learn")
+        if sliding is not None and (student.modality != "events" or not sliding > 0):
+            raise ConfigError(f"sliding: takes a power above zero and a student of events, got {sliding}")
         # In a tuple, so that the teacher is no submodule: not trained, not saved, not switched to training mode.
         self._teacher = (teacher.eval().requires_grad_(False),)
         self.student = student
         self.objectives = tuple(objectives)
         self.label_weight = label_weight
         self.label_smoothing = label_smoothing
+        self.curriculum = curriculum
+        self.sliding = sliding
         self.terms = nn.ModuleList(
-            _term(f"objectives[{number}]", objective, teacher, student) for number, objective in enumerate(objectives)
+            build_term(f"objectives[{number}]", objective, teacher, student)
+            for number, objective in enumerate(objectives)
         )
+        self.names = names_of(self.objectives)
+        self.weights: LearnedWeights | None = None
+        if learn_weights:
+            learned = {"label": label_weight} | dict(zip(self.names, (o.weight for o in objectives), strict=True))
+            learned = {name: weight for name, weight in learned.items() if weight}
+            self.weights = LearnedWeights(list(learned), list(learned.values()))
+        wanted = [objective.teacher_feature for objective in objectives if objective.teacher_feature is not None]
+        self.cache = TeacherCache(teacher, wanted, cache_bytes) if cache_bytes else None
 
     @property
     def teacher(self) -> EyeNetwork:
         """The frozen teacher."""
         return self._teacher[0]
+
+    @property
+    def needs_labels(self) -> bool:
+        """Whether nothing would be learned from clips without labels."""
+        return not any(o.weight and not term.labels for o, term in zip(self.objectives, self.terms, strict=True))
+
+    def slow_parameters(self) -> list[nn.Parameter]:
+        """What objectives want trained at a lower rate than the rest."""
+        return [p for term in self.terms if isinstance(term, Term) for p in term.slow_parameters()]
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "Distiller":
         # The teacher follows to another device or dtype although it is no submodule.
@@ -94,74 +127,68 @@ class Distiller(nn.Module):
         super()._apply(fn, recurse)
         return self
 
-    def forward(self, batch: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor], Tensor]:
-        """Return the loss, its terms by name, and the student's logits ``(T, B, K)``.
+    def forward(self, batch: dict[str, Tensor], progress: float = 0.0) -> Step:
+        """Return the loss of a batch, in its parts too, and the student's logits.
 
         ``batch`` holds time-major ``events (T,B,2,H,W)``, ``frames (T,B,1,H,W)`` and ``labels (B,)``.
         """
-        student = self.student.run(self.student.take(batch))
+        student = self.student.run(self._shown(batch, progress))
         with torch.no_grad():
-            self.teacher.eval()
-            teacher = self.teacher.run(self.teacher.take(batch))
-        label = functional.cross_entropy(predict(student.logits), batch["labels"], label_smoothing=self.label_smoothing)
-        terms = {"label": label}
-        loss = self.label_weight * label
-        for number, (objective, term) in enumerate(zip(self.objectives, self.terms, strict=True)):
-            value = term(
-                View(
-                    student.logits,
-                    teacher.logits,
-                    batch["labels"],
-                    student.features.get(objective.student_feature or ""),
-                    teacher.features.get(objective.teacher_feature or ""),
-                )
+            teacher = self._taught(batch)
+        labels = batch["labels"]
+        known = (labels >= 0).nonzero().squeeze(1)
+        terms = {"label": self._label_term(student.logits, labels, known)}
+        for name, objective, term in zip(self.names, self.objectives, self.terms, strict=True):
+            view = View(
+                student.logits,
+                teacher.logits,
+                labels,
+                student.features.get(objective.student_feature or ""),
+                teacher.features.get(objective.teacher_feature or ""),
+                progress,
             )
-            terms[objective.name if objective.name not in terms else f"{objective.name}_{number}"] = value
-            loss = loss + objective.weight * value
-        return loss, terms, student.logits
+            if term.labels and len(known) < len(labels):
+                if not len(known):
+                    terms[name] = student.logits.sum() * 0
+                    continue
+                view = view.of(known)
+            terms[name] = term(view)
+        weighted = self._weighted(terms)
+        groups: dict[Kind, Tensor] = {}
+        kinds: list[Kind] = ["labels", *("features" if term.features else "logits" for term in self.terms)]
+        for kind, name in zip(kinds, ["label", *self.names], strict=True):
+            if name in weighted:
+                part = self._factor(kind, progress) * weighted[name]
+                groups[kind] = groups[kind] + part if kind in groups else part
+        return Step(torch.stack(list(groups.values())).sum(), terms, student.logits, groups)
 
+    def _shown(self, batch: dict[str, Tensor], progress: float) -> Tensor:
+        x = self.student.take(batch)
+        if self.sliding is None or not self.training:
+            return x
+        return modality_sliding(frames_as_events(batch["frames"]), x, progress, power=self.sliding)
 
-def _term(key: str, objective: Objective, teacher: EyeNetwork, student: EyeNetwork) -> Term:
-    """Build an objective's term, or say what cannot work."""
-    if objective.name not in OBJECTIVES:
-        raise ConfigError(f"{key}.name: {objective.name!r} is no objective, choose from {', '.join(OBJECTIVES)}")
-    if not objective.weight >= 0:
-        raise ConfigError(f"{key}.weight: must be zero or above, got {objective.weight}")
-    kind = OBJECTIVES[objective.name]
-    shapes: dict[str, tuple[int, ...]] = {}
-    for role, network in (("student", student), ("teacher", teacher)):
-        feature = getattr(objective, f"{role}_feature")
-        if not kind.features:
-            if feature is not None:
-                raise ConfigError(f"{key}.{role}_feature: {objective.name} looks at logits and not at features")
-        elif feature not in network.feature_shapes:
-            offered = ", ".join(network.feature_shapes)
-            raise ConfigError(f"{key}.{role}_feature: {feature!r} is not among the {role}'s features ({offered})")
-        else:
-            shapes[role] = network.feature_shapes[feature]
-    allowed = kind.options()
-    if unknown := sorted(set(objective.options) - set(allowed)):
-        raise ConfigError(
-            f"{key}.options: {objective.name} takes {', '.join(sorted(allowed)) or 'none'}, not {unknown[0]!r}"
-        )
-    try:
-        term = kind(Shapes(student.classes, shapes.get("student"), shapes.get("teacher")), **objective.options)
-        _try(term)
-    except (TypeError, ValueError) as error:
-        raise ConfigError(f"{key}: {error}") from None
-    return term
+    def _taught(self, batch: dict[str, Tensor]) -> Output:
+        self.teacher.eval()
+        x = self.teacher.take(batch)
+        if self.cache is None or not self.training:
+            return self.teacher.run(x)
+        if "seeds" not in batch:
+            raise ConfigError("cache_bytes: the data do not say which clip is which: batches need `index` and `seeds`")
+        return self.cache.run(x, batch["index"], batch["seeds"])
 
+    def _label_term(self, logits: Tensor, labels: Tensor, known: Tensor) -> Tensor:
+        read = predict(logits)
+        if not len(known):
+            return read.sum() * 0
+        return functional.cross_entropy(read[known], labels[known], label_smoothing=self.label_smoothing)
 
-@torch.no_grad()
-def _try(term: Term) -> None:
-    """Run a term once on zeros, so that what it refuses is refused before a training starts."""
-    shapes = term.shapes
+    def _weighted(self, terms: dict[str, Tensor]) -> dict[str, Tensor]:
+        if self.weights is not None:
+            names = self.weights.names
+            return dict(zip(names, self.weights([terms[name] for name in names]), strict=True))
+        fixed = {"label": self.label_weight} | dict(zip(self.names, (o.weight for o in self.objectives), strict=True))
+        return {name: fixed[name] * term for name, term in terms.items() if fixed[name]}
 
-    def zeros(shape: tuple[int, ...] | None) -> Tensor | None:
-        return None if shape is None else torch.zeros(1, 2, *shape)
-
-    logits, labels = torch.zeros(1, 2, shapes.classes), torch.zeros(2, dtype=torch.long)
-    training = term.training
-    with torch.random.fork_rng(devices=[]):
-        term.eval()(View(logits, logits, labels, zeros(shapes.student), zeros(shapes.teacher)))
-    term.train(training)
+    def _factor(self, kind: Kind, progress: float) -> float:
+        return 1.0 if self.curriculum is None else self.curriculum.factor(kind, progress)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from snnkd.distill import Distiller, Objective
+from snnkd.distill import Curriculum, Distiller, Objective
 from snnkd.errors import ConfigError
 from snnkd.models import EventStudent, FrameTeacher
 
@@ -27,12 +27,14 @@ def networks(**teacher):
 
 def test_the_loss_is_the_weighted_sum_of_its_terms(batch):
     objectives = [Objective("kd", 2.0, options={"temperature": 4.0}), HINT]
-    loss, terms, logits = Distiller(*networks(), objectives, label_weight=0.7)(batch)
+    loss, terms, logits, groups = Distiller(*networks(), objectives, label_weight=0.7)(batch)
     assert set(terms) == {"label", "kd", "feature_hint"}
     assert loss.item() == pytest.approx(
         (0.7 * terms["label"] + 2.0 * terms["kd"] + 0.5 * terms["feature_hint"]).item(), rel=1e-6
     )
     assert logits.shape == (4, 6, 7)
+    assert set(groups) == {"labels", "logits", "features"}
+    assert loss.item() == pytest.approx(sum(part.item() for part in groups.values()), rel=1e-6)
 
 
 def test_student_and_projector_learn_and_the_teacher_does_not(batch):
@@ -97,3 +99,75 @@ def test_what_cannot_work_is_refused_by_its_key(objective, message):
 def test_a_teacher_of_other_classes_is_refused():
     with pytest.raises(ConfigError, match="teacher: tells 5 classes apart, the student 7"):
         Distiller(*networks(classes=5), [Objective("kd")])
+
+
+def test_a_curriculum_scales_each_kind(batch):
+    plan = Curriculum(features=[[0.5, 1.0], [1.0, 0.0]], logits=[[0.0, 0.5]], labels=[[0.0, 0.0], [1.0, 1.0]])
+    distiller = Distiller(*networks(), [Objective("kd", 2.0), HINT], curriculum=plan)
+    step = distiller(batch, progress=0.75)
+    for kind, expected in {
+        "labels": 0.75 * step.terms["label"],
+        "logits": 0.5 * 2.0 * step.terms["kd"],
+        "features": 0.5 * 0.5 * step.terms["feature_hint"],
+    }.items():
+        torch.testing.assert_close(step.groups[kind], expected)
+
+
+def test_learned_weights_are_parameters_and_begin_as_given(batch):
+    fixed = Distiller(*networks(), [Objective("kd", 2.0), HINT])
+    learned = Distiller(*networks(), [Objective("kd", 2.0), HINT], learn_weights=True)
+    learned.terms.load_state_dict(fixed.terms.state_dict())
+    assert learned.weights.weights() == pytest.approx({"label": 1.0, "kd": 2.0, "feature_hint": 0.5})
+    grads = []
+    for distiller in (fixed, learned):
+        distiller(batch).loss.backward()
+        grads.append(torch.cat([p.grad.flatten() for p in distiller.student.parameters()]))
+    torch.testing.assert_close(*grads, rtol=1e-3, atol=1e-6)
+    assert learned.weights.log_variance.grad.abs().min() > 0
+
+
+def test_clips_without_a_label_teach_through_the_teacher_alone(batch):
+    distiller = Distiller(*networks(), [Objective("kd"), HINT]).eval()
+    some = {**batch, "labels": torch.tensor([0, -1, 2, -1, -1, 5])}
+    known = torch.tensor([0, 2, 5])
+    term = distiller(some).terms["label"]
+    logits = distiller(batch).logits.mean(0)
+    torch.testing.assert_close(term, torch.nn.functional.cross_entropy(logits[known], batch["labels"][known]))
+    none = distiller({**batch, "labels": torch.full((6,), -1)})
+    assert none.terms["label"].item() == 0
+    torch.testing.assert_close(none.terms["kd"], distiller(batch).terms["kd"])
+    none.loss.backward()
+    assert not distiller.needs_labels
+
+
+def test_sliding_shows_frames_at_first_and_events_at_last(batch):
+    distiller = Distiller(*networks(), [Objective("kd")], sliding=1.0).train()
+    seen = []
+    run = distiller.student.run
+    distiller.student.run = lambda x: seen.append(x) or run(x)
+    distiller(batch, progress=0.0)
+    distiller(batch, progress=1.0)
+    distiller.eval()(batch, progress=0.0)
+    assert not torch.equal(seen[0], batch["events"])
+    assert torch.equal(seen[1], batch["events"])
+    assert torch.equal(seen[2], batch["events"])
+
+
+def test_the_cached_teacher_gives_the_same_loss(batch):
+    torch.manual_seed(1)
+    plain = Distiller(*networks(), [Objective("kd"), HINT]).train()
+    cached = Distiller(*networks(), [Objective("kd"), HINT], cache_bytes=10**8).train()
+    cached.terms.load_state_dict(plain.terms.state_dict())
+    keyed = {**batch, "index": torch.arange(6), "seeds": torch.arange(6)}
+    for _ in range(2):
+        torch.testing.assert_close(cached(keyed).loss, plain(batch).loss)
+    assert cached.cache.hits == 6
+    with pytest.raises(ConfigError, match="batches need `index` and `seeds`"):
+        cached(batch)
+
+
+def test_nothing_to_learn_is_refused():
+    with pytest.raises(ConfigError, match="there is nothing to learn"):
+        Distiller(*networks(), [Objective("kd", 0.0)], label_weight=0.0)
+    with pytest.raises(ConfigError, match="sliding: takes a power above zero"):
+        Distiller(*networks(), [HINT], sliding=0.0)

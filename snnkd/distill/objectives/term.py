@@ -47,6 +47,21 @@ class View:
     progress: float = 0.0
     """Share of the training that is done, 0 to 1"""
 
+    def of(self, clips: Tensor) -> "View":
+        """Return what these clips of the batch, ``(n,)``, let one look at."""
+
+        def chosen(tensor: Tensor | None) -> Tensor | None:
+            return None if tensor is None else tensor[:, clips]
+
+        return View(
+            self.student_logits[:, clips],
+            self.teacher_logits[:, clips],
+            None if self.labels is None else self.labels[clips],
+            chosen(self.student_features),
+            chosen(self.teacher_features),
+            self.progress,
+        )
+
 
 class Term(nn.Module):
     """One objective in a distiller. A subclass names itself and what it looks at.
@@ -71,6 +86,10 @@ class Term(nn.Module):
     def forward(self, view: View) -> Tensor:
         """Return the loss of one step."""
         raise NotImplementedError
+
+    def slow_parameters(self) -> list[nn.Parameter]:
+        """Parameters that are to be trained at a lower rate than the rest; none unless an objective asks for it."""
+        return []
 
     @classmethod
     def options(cls) -> dict[str, Any]:

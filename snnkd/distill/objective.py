@@ -1,0 +1,91 @@
+"""One term of the loss, as YAML names it, and the module that is built of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from snnkd.distill.objectives import OBJECTIVES, Shapes, Term, View
+from snnkd.errors import ConfigError
+from snnkd.models.network import EyeNetwork
+
+
+@dataclass(frozen=True)
+class Objective:
+    """One term of the loss, as YAML names it.
+
+    Args:
+        name: of :data:`~snnkd.distill.objectives.OBJECTIVES`.
+        weight: its factor in the sum, zero or above.
+        student_feature: for a feature objective, the student's feature (``student.feature_shapes`` lists them).
+        teacher_feature: likewise the teacher's.
+        options: keyword arguments of the objective, such as ``temperature`` of ``kd``.
+    """
+
+    name: str
+    weight: float = 1.0
+    student_feature: str | None = None
+    teacher_feature: str | None = None
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+DEFAULT_OBJECTIVES = (
+    Objective("kd", weight=1.0, options={"temperature": 3.0}),
+    Objective("feature_hint", weight=1.0, student_feature="stage4", teacher_feature="stage4"),
+)
+
+
+def names_of(objectives: Sequence[Objective]) -> list[str]:
+    """Each objective's name; of several with one name the later ones get their number."""
+    names: list[str] = []
+    for number, objective in enumerate(objectives):
+        names.append(objective.name if objective.name not in names else f"{objective.name}_{number}")
+    return names
+
+
+def build_term(key: str, objective: Objective, teacher: EyeNetwork, student: EyeNetwork) -> Term:
+    """Build an objective's term, or say what cannot work."""
+    if objective.name not in OBJECTIVES:
+        raise ConfigError(f"{key}.name: {objective.name!r} is no objective, choose from {', '.join(OBJECTIVES)}")
+    if not objective.weight >= 0:
+        raise ConfigError(f"{key}.weight: must be zero or above, got {objective.weight}")
+    kind = OBJECTIVES[objective.name]
+    shapes: dict[str, tuple[int, ...]] = {}
+    for role, network in (("student", student), ("teacher", teacher)):
+        feature = getattr(objective, f"{role}_feature")
+        if not kind.features:
+            if feature is not None:
+                raise ConfigError(f"{key}.{role}_feature: {objective.name} looks at logits and not at features")
+        elif feature not in network.feature_shapes:
+            offered = ", ".join(network.feature_shapes)
+            raise ConfigError(f"{key}.{role}_feature: {feature!r} is not among the {role}'s features ({offered})")
+        else:
+            shapes[role] = network.feature_shapes[feature]
+    allowed = kind.options()
+    if unknown := sorted(set(objective.options) - set(allowed)):
+        raise ConfigError(
+            f"{key}.options: {objective.name} takes {', '.join(sorted(allowed)) or 'none'}, not {unknown[0]!r}"
+        )
+    try:
+        term = kind(Shapes(student.classes, shapes.get("student"), shapes.get("teacher")), **objective.options)
+        _try(term)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"{key}: {error}") from None
+    return term
+
+
+@torch.no_grad()
+def _try(term: Term) -> None:
+    """Run a term once on zeros, so that what it refuses is refused before a training starts."""
+    shapes = term.shapes
+
+    def zeros(shape: tuple[int, ...] | None) -> Tensor | None:
+        return None if shape is None else torch.zeros(1, 2, *shape)
+
+    logits, labels = torch.zeros(1, 2, shapes.classes), torch.zeros(2, dtype=torch.long)
+    training = term.training
+    with torch.random.fork_rng(devices=[]):
+        term.eval()(View(logits, logits, labels, zeros(shapes.student), zeros(shapes.teacher)))
+    term.train(training)
