@@ -11,14 +11,15 @@ if TYPE_CHECKING:
     from snnkd.training.callbacks import SaveModel, TrainingProgress
     from snnkd.training.data import EyeData
     from snnkd.training.data_modules import EyeSimData, FolderData, SEEData
+    from snnkd.training.distillation import Distillation
     from snnkd.training.evaluation import Evaluation, evaluate
-    from snnkd.training.modules import Classification, Distillation, EmotionModule
+    from snnkd.training.modules import Classification, EmotionModule
     from snnkd.training.run import train
 
 _HOME = {
     "Augmentation": "augmentation",
     "Classification": "modules",
-    "Distillation": "modules",
+    "Distillation": "distillation",
     "EmotionModule": "modules",
     "Evaluation": "evaluation",
     "EyeData": "data",

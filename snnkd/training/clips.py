@@ -2,7 +2,8 @@
 
 A batch of bytes has the keys and axes of :mod:`snnkd.datasets.sample`, with uint8 ``events`` (T, B, 2, H, W), counts up
 to 255, and uint8 ``frames`` (T, B, 1, H, W), 0 to 255: a quarter of what workers would have to hand over and a bus to
-carry. :func:`as_floats` makes the batch of it that networks take.
+carry. Clips that were drawn come with their ``seeds`` (B,), too. :func:`as_floats` makes of it the batch that networks
+take.
 """
 
 from collections.abc import Iterator, Sequence
@@ -25,10 +26,13 @@ class EpochShuffle(Sampler[tuple[int, int]]):
 
     Yields ``(index, seed)`` for :class:`ByteClips`: a resumed training repeats what the uninterrupted one draws,
     whichever process reads the clip. Lightning calls ``set_epoch`` before each epoch.
+
+    With ``views`` each clip has that many seeds, of which an epoch draws one; else it has another one in every epoch.
     """
 
-    def __init__(self, length: int, epoch: int = 0) -> None:
+    def __init__(self, length: int, epoch: int = 0, views: int | None = None) -> None:
         self.length = length
+        self.views = views
         self.seed = torch.initial_seed()
         self.epoch = epoch
 
@@ -39,8 +43,13 @@ class EpochShuffle(Sampler[tuple[int, int]]):
     def __iter__(self) -> Iterator[tuple[int, int]]:
         generator = torch.Generator().manual_seed((self.seed * 1_000_003 + self.epoch) % 2**63)
         order = torch.randperm(self.length, generator=generator).tolist()
-        seeds = torch.randint(2**62, (self.length,), generator=generator).tolist()
-        return iter(zip(order, seeds, strict=True))
+        seeds = torch.randint(2**62, (self.length,), generator=generator)
+        if self.views is not None:
+            # The clips' own seeds, one row a view, are the same in every epoch; the epoch draws the view.
+            own = torch.Generator().manual_seed(self.seed)
+            each = torch.randint(2**62, (self.views, self.length), generator=own)
+            seeds = each[seeds % self.views, torch.arange(self.length)][order]
+        return iter(zip(order, seeds.tolist(), strict=True))
 
     def __len__(self) -> int:
         return self.length
@@ -65,9 +74,10 @@ class ByteClips(Dataset[Batch]):
     def __getitems__(self, keys: Sequence[Any]) -> Batch:
         """Read the clips of a batch, all of them with seeds or none."""
         sequences = self.dataset.sequences
+        seeds: list[int] | None = None
         if isinstance(keys[0], tuple):
-            indices = [index for index, _ in keys]
-            events, frames = self._drawn(indices, np.array([seed for _, seed in keys], np.uint64))
+            indices, seeds = [index for index, _ in keys], [seed for _, seed in keys]
+            events, frames = self._drawn(indices, np.array(seeds, np.uint64))
         else:
             indices = list(keys)
             windows = np.stack([self.dataset.clip_windows(sequences[i].length) for i in indices])
@@ -77,6 +87,7 @@ class ByteClips(Dataset[Batch]):
             "frames": torch.from_numpy(frames).unsqueeze(2),
             "labels": torch.tensor([sequences[i].label for i in indices]),
             "index": torch.tensor(indices),
+            **({} if seeds is None else {"seeds": torch.tensor(seeds)}),
         }
 
     def _drawn(self, indices: list[int], seeds: Any) -> tuple[Any, Any]:

@@ -13,8 +13,10 @@ from snnkd.errors import ConfigError, DatasetError
 from snnkd.terminal import counting
 from snnkd.training.augmentation import Augmentation
 from snnkd.training.clips import ByteClips, EpochShuffle, as_floats, whole
+from snnkd.training.distillation import Distillation
 from snnkd.training.evaluation import refuse_known_persons
-from snnkd.training.modules import Distillation, EmotionModule, check_range
+from snnkd.training.few_labels import LabelShare
+from snnkd.training.modules import EmotionModule, check_range
 
 Subset = Literal["train", "val", "test"]
 
@@ -35,12 +37,29 @@ class EyeData(pl.LightningDataModule):
             the first epoch. None reads the files of each clip each time.
         augmentation: of training clips: ``mild``, ``standard``, a mapping of what is other than standard
             (:meth:`snnkd.training.Augmentation.changed`), or None to leave them as they are.
+        augmentation_views: how many different starts and augmentations each training clip has, over all epochs, which
+            lets a teacher's answers be kept (``cache_mb`` of the distillation); None for others in every epoch.
+        label_share: share of the training sequences whose labels may be used, the same share of each emotion; the
+            others are left out, or, in a distillation that can do without labels, shown without theirs.
     """
 
-    def __init__(self, batch_size: int, workers: int, cache: str | None, augmentation: Changes) -> None:
+    def __init__(
+        self,
+        batch_size: int,
+        workers: int,
+        cache: str | None,
+        augmentation: Changes,
+        augmentation_views: int | None = None,
+        label_share: float = 1.0,
+    ) -> None:
         super().__init__()
         check_range("batch_size", batch_size, batch_size >= 1, "1 or above")
         check_range("workers", workers, workers >= 0, "zero or above")
+        views = augmentation_views
+        check_range("augmentation_views", views or 0, views is None or views >= 1, "1 or above, or null")
+        check_range("label_share", label_share, 0 < label_share <= 1, "above 0 and up to 1")
+        self.views = views
+        self.label_share = label_share
         self.batch_size = batch_size
         self.workers = workers
         self.cache = cache
@@ -83,15 +102,25 @@ class EyeData(pl.LightningDataModule):
             if subset not in self._subsets:
                 self._subsets[subset] = self._open(subset, size, module)
         if isinstance(module, Distillation) and stage == "fit":
-            for subset in ("val", "test") if self.validates else ("test",):
-                opened = self._subsets[subset] if subset in self._subsets else self.make(subset, size)
-                refuse_known_persons(module.teacher_input, opened, "teacher: was trained on", "another teacher")
+            self._refuse_known(module.teacher_input, size, "teacher: was trained on", "another teacher")
+        if module.start_input and stage == "fit":
+            self._refuse_known(module.start_input, size, "start_from: was trained on", "another start")
+
+    def _refuse_known(self, known: dict[str, Any], size: tuple[int, int], said: str, remedy: str) -> None:
+        """Refuse to go on from what has seen those who are to judge."""
+        for subset in ("val", "test") if self.validates else ("test",):
+            opened = self._subsets[subset] if subset in self._subsets else self.make(subset, size)
+            refuse_known_persons(known, opened, said, remedy)
 
     def _open(self, subset: Subset, size: tuple[int, int], module: EmotionModule) -> EyeDataset:
         dataset = self.make(subset, size)
         for network in module.networks:
             dataset.check_modality(network.modality)
-        if unlabelled := dataset.labels.count(-1):
+        if subset == "train" and self.label_share < 1:
+            LabelShare(self.label_share, int(self.division.get("seed") or 0)).apply(
+                dataset, keep=not module.needs_labels
+            )
+        if (unlabelled := dataset.labels.count(-1)) and (subset != "train" or module.needs_labels):
             raise DatasetError(
                 f"{dataset.root}: {unlabelled} of {len(dataset)} sequences have no label, and this training needs one "
                 "of each: leave those out"
@@ -111,6 +140,7 @@ class EyeData(pl.LightningDataModule):
             "steps": train.steps,
             "stride": train.stride,
             "split": train.split_config,
+            **({"label_share": self.label_share} if self.label_share < 1 else {}),
             "population": train.population,
             "training_persons": train.persons,
         }
@@ -141,7 +171,7 @@ class EyeData(pl.LightningDataModule):
         return DataLoader(
             ByteClips(dataset, self.augmentation if train else None),
             self.batch_size,
-            sampler=EpochShuffle(len(dataset), self._first_epoch) if train else None,
+            sampler=EpochShuffle(len(dataset), self._first_epoch, self.views) if train else None,
             drop_last=False,
             # Its own generator, so that what the loader draws does not move the one that dropout draws from.
             generator=torch.Generator().manual_seed(torch.initial_seed()),

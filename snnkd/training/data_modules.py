@@ -19,7 +19,7 @@ class EyeSimData(EyeData):
         fold, folds, seed: of the split.
         stride: windows from one step to the next.
         split, val_share, person_fold: see :mod:`snnkd.datasets.split_options`.
-        batch_size, workers, cache, augmentation: see :class:`EyeData`.
+        batch_size, workers, cache, augmentation, augmentation_views, label_share: see :class:`EyeData`.
     """
 
     def __init__(
@@ -38,8 +38,10 @@ class EyeSimData(EyeData):
         split: SplitName = "person-disjoint",
         val_share: float = 0.1,
         person_fold: int | None = None,
+        augmentation_views: int | None = None,
+        label_share: float = 1.0,
     ) -> None:
-        super().__init__(batch_size, workers, cache, augmentation)
+        super().__init__(batch_size, workers, cache, augmentation, augmentation_views, label_share)
         check_range("seed", seed, seed >= 0, "zero or above")
         self.root, self.steps, self.window_us, self.stride = root, steps, window_us, stride
         self.division = {
@@ -71,7 +73,7 @@ class SEEData(EyeData):
         folds, seed, val_share, person_fold: of the split, too.
         steps: event images per clip.
         stride: images from one step to the next; 4 reads one and skips three, as SEE's E4_S3 does.
-        batch_size, workers, cache, augmentation: see :class:`EyeData`.
+        batch_size, workers, cache, augmentation, augmentation_views, label_share: see :class:`EyeData`.
     """
 
     def __init__(
@@ -89,8 +91,10 @@ class SEEData(EyeData):
         seed: int = 0,
         val_share: float = 0.1,
         person_fold: int | None = None,
+        augmentation_views: int | None = None,
+        label_share: float = 1.0,
     ) -> None:
-        super().__init__(batch_size, workers, cache, augmentation)
+        super().__init__(batch_size, workers, cache, augmentation, augmentation_views, label_share)
         self.root, self.steps, self.stride = root, steps, stride
         self.division = {
             "split": split, "fold": fold, "folds": folds, "seed": seed, "val_share": val_share,
@@ -118,7 +122,7 @@ class FolderData(EyeData):
         root: the folder, or the list of recordings.
         steps, stride, window_us: a clip has ``steps`` windows of ``window_us``, ``stride`` windows apart.
         split, fold, folds, seed, val_share, person_fold: see :mod:`snnkd.datasets.split_options`.
-        batch_size, workers, cache, augmentation: see :class:`EyeData`.
+        batch_size, workers, cache, augmentation, augmentation_views, label_share: see :class:`EyeData`.
     """
 
     def __init__(
@@ -137,8 +141,10 @@ class FolderData(EyeData):
         workers: int = 0,
         cache: str | None = CACHE,
         augmentation: Changes = "mild",
+        augmentation_views: int | None = None,
+        label_share: float = 1.0,
     ) -> None:
-        super().__init__(batch_size, workers, cache, augmentation)
+        super().__init__(batch_size, workers, cache, augmentation, augmentation_views, label_share)
         self.root = root
         self.clip: dict[str, Any] = {"steps": steps, "stride": stride, "window_us": window_us}
         options = {"split": split, "fold": fold, "folds": folds, "seed": seed, "val_share": val_share,

@@ -12,11 +12,11 @@ from torch import Tensor
 from torch.nn import functional
 from torchmetrics.classification import MulticlassConfusionMatrix
 
-from snnkd.distill import DEFAULT_OBJECTIVES, Distiller, Objective
 from snnkd.errors import ConfigError, NotFiniteError
-from snnkd.models import EyeNetwork, load_model, predict
+from snnkd.models import EyeNetwork, predict
 from snnkd.spiking import keep_freed_memory
 from snnkd.training.evaluation import Evaluation
+from snnkd.training.starting import begin_with
 
 Batch = dict[str, Tensor]
 
@@ -49,11 +49,23 @@ class EmotionModule(pl.LightningModule):
         self.weight_decay = weight_decay
         self.warmup = warmup
         self.confusion = MulticlassConfusionMatrix(network.classes)
+        self.start_input: dict[str, Any] = {}
+        """What the model folder that the network begins with says of its data"""
 
     @property
     def networks(self) -> tuple[EyeNetwork, ...]:
         """Every network that reads the batches; the data must suit all of them."""
         return (self.network,)
+
+    @property
+    def needs_labels(self) -> bool:
+        """Whether clips without a label teach nothing."""
+        return True
+
+    @property
+    def progress(self) -> float:
+        """Share of the training that is done, from 0 to 1."""
+        return min(1.0, self.trainer.global_step / max(1, int(self.trainer.estimated_stepping_batches)))
 
     @abstractmethod
     def loss(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
@@ -140,6 +152,7 @@ class Classification(EmotionModule):
         network: the network; it reads the modality that it is made for.
         learning_rate, weight_decay, warmup: see :class:`EmotionModule`.
         label_smoothing: of the cross-entropy.
+        start_from: a model folder whose weights the network begins with, such as a label-free distillation's.
     """
 
     def __init__(
@@ -149,8 +162,10 @@ class Classification(EmotionModule):
         weight_decay: float = 0.01,
         warmup: float = 0.1,
         label_smoothing: float = 0.1,
+        start_from: str | None = None,
     ) -> None:
         super().__init__(network, learning_rate, weight_decay, warmup)
+        self.start_input = begin_with(network, start_from)
         check_range("label_smoothing", label_smoothing, 0 <= label_smoothing < 1, "from 0 to below 1")
         self.label_smoothing = label_smoothing
 
@@ -158,46 +173,3 @@ class Classification(EmotionModule):
         """Cross-entropy of the prediction."""
         logits = predict(self.network(self.network.take(batch)))
         return functional.cross_entropy(logits, batch["labels"], label_smoothing=self.label_smoothing), {}
-
-
-class Distillation(EmotionModule):
-    """Train a student on a frozen teacher's logits and features and on labels together.
-
-    Args:
-        teacher: a model folder or Hub id, read when training starts; or a network.
-        student: the network to train.
-        objectives: terms beside the labels.
-        label_weight: weight of the labels' cross-entropy.
-        learning_rate, weight_decay, warmup: see :class:`EmotionModule`.
-        label_smoothing: of the cross-entropy.
-    """
-
-    def __init__(
-        self,
-        teacher: str | EyeNetwork,
-        student: EyeNetwork,
-        objectives: list[Objective] = list(DEFAULT_OBJECTIVES),  # noqa: B006  # shown by --print_config, never changed
-        label_weight: float = 1.0,
-        learning_rate: float = 3e-3,
-        weight_decay: float = 0.01,
-        warmup: float = 0.1,
-        label_smoothing: float = 0.1,
-    ) -> None:
-        super().__init__(student, learning_rate, weight_decay, warmup)
-        check_range("label_smoothing", label_smoothing, 0 <= label_smoothing < 1, "from 0 to below 1")
-        self.teacher_input: dict[str, Any] = {}
-        """What the teacher's model folder says of its data"""
-        if isinstance(teacher, str):
-            teacher, config = load_model(teacher)
-            self.teacher_input = config.input
-        self.distiller = Distiller(teacher, student, objectives, label_weight, label_smoothing)
-
-    @property
-    def networks(self) -> tuple[EyeNetwork, ...]:
-        """Student and teacher."""
-        return (self.network, self.distiller.teacher)
-
-    def loss(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-        """The distiller's loss and terms."""
-        loss, terms, _ = self.distiller(batch)
-        return loss, terms
