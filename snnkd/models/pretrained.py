@@ -25,10 +25,10 @@ from safetensors.torch import load_file, save_file
 
 from snnkd.errors import ModelError
 from snnkd.models.network import EyeNetwork
-from snnkd.models.student import EventStudent
+from snnkd.models.student import EventStudent, FrameStudent
 from snnkd.models.teacher import FrameTeacher
 
-ARCHITECTURES: dict[str, type[EyeNetwork]] = {cls.__name__: cls for cls in (EventStudent, FrameTeacher)}
+ARCHITECTURES: dict[str, type[EyeNetwork]] = {cls.__name__: cls for cls in (EventStudent, FrameStudent, FrameTeacher)}
 
 WEIGHTS, CONFIG, CARD = "model.safetensors", "config.json", "README.md"
 

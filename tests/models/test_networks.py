@@ -5,7 +5,8 @@ import torch
 from torch import nn
 
 from snnkd.errors import ModelError
-from snnkd.models import EventStudent, FrameTeacher, parameter_count, predict
+from snnkd.models import STUDENT_SIZES, EventStudent, FrameStudent, FrameTeacher, parameter_count, predict
+from snnkd.models.blocks import SlowSynapses, SpikingStage
 
 
 def events(steps=5, batch=2, size=(64, 64), seed=0):
@@ -27,7 +28,7 @@ def trained_norms(network):
 
 
 @pytest.mark.parametrize("size", [(64, 64), (96, 64), (90, 90)])
-@pytest.mark.parametrize(("kind", "make"), [(EventStudent, events), (FrameTeacher, frames)])
+@pytest.mark.parametrize(("kind", "make"), [(EventStudent, events), (FrameStudent, frames), (FrameTeacher, frames)])
 def test_logits_per_step_and_features_of_the_promised_shapes(kind, make, size):
     network = kind(size)
     output = network.run(make(size=size))
@@ -37,22 +38,77 @@ def test_logits_per_step_and_features_of_the_promised_shapes(kind, make, size):
     assert torch.equal(predict(output.logits), output.logits.mean(0))
 
 
-def test_the_student_is_light():
-    assert parameter_count(EventStudent((96, 96))) < 600_000
+@pytest.mark.parametrize(("size", "most"), [("nano", 100_000), ("tiny", 300_000), ("small", 600_000)])
+def test_students_are_light(size, most):
+    for network in (EventStudent(size=size), EventStudent((96, 96), size=size), FrameStudent(size=size)):
+        assert most / 3 < parameter_count(network) < most
 
 
-def test_every_synaptic_input_past_the_first_layer_is_binary():
-    network = trained_norms(EventStudent(binary_input=False))
+@pytest.mark.parametrize("size", STUDENT_SIZES)
+@pytest.mark.parametrize("kind", [EventStudent, FrameStudent])
+def test_every_synaptic_input_past_the_first_layer_is_binary(kind, size):
+    torch.manual_seed(0)
+    network = kind(size=size, **({"binary_input": False} if kind is EventStudent else {})).train()
     seen = {}
     for name, module in network.named_modules():
-        if isinstance(module, nn.Conv2d | nn.Linear):
-            module.register_forward_hook(lambda m, x, y, name=name: seen.update({name: x[0]}))
-    network(events())
+        if isinstance(module, nn.Conv2d | nn.Linear) and not isinstance(module, nn.Dropout):
+            module.register_forward_hook(lambda m, x, y, name=name: seen.update({name: x[0].detach()}))
+    make = events if kind is EventStudent else frames
+    network.dropout.p = 0.0  # which scales what it keeps in training, and is not there in use
+    for _ in range(20):
+        network(make())
+    network.eval()(make())
     first, *rest = seen
-    assert seen[first].max() > 1  # event counts
-    assert len(rest) == 4
+    assert len(seen[first].unique()) > 2
+    assert len(rest) == 3 + 2 * sum(STUDENT_SIZES[size].blocks) + 1
     for name in rest:
         assert set(seen[name].unique().tolist()) == {0.0, 1.0}, name
+
+
+def test_counts_are_seen_up_to_a_bound():
+    network = trained_norms(EventStudent(size="nano", binary_input=False, max_count=3))
+    x = 6 * (events() > 0)
+    assert torch.equal(network(x.float()), network(x.clamp(max=3).float()))
+    assert not torch.equal(network(x.float()), network(x.clamp(max=1).float()))
+
+
+def test_slow_synapses_are_leaky_sums_of_their_formula():
+    synapses = SlowSynapses(5, 0.5, (0.5, 0.9))
+    assert synapses.number == 2
+    x = torch.randn(6, 3, 5, 4, 4)
+    y, state = synapses(x)
+    kept = torch.zeros(3, 2, 4, 4)
+    for t in range(6):
+        kept = torch.tensor([0.5, 0.9]).reshape(1, 2, 1, 1) * kept + x[t, :, :2]
+        torch.testing.assert_close(y[t, :, :2], kept)
+    torch.testing.assert_close(state, kept)
+    assert torch.equal(y[:, :, 2:], x[:, :, 2:])
+
+
+def test_a_block_adds_to_the_current_that_passes_it_by():
+    """The stage against its formula, layer by layer, in evaluation and with the blocks' norms at zero."""
+    torch.manual_seed(0)
+    stage = SpikingStage(3, 8, 2, 0.8).train()
+    x = (torch.rand(7, 4, 3, 16, 16) < 0.3).float()
+    for _ in range(20):
+        stage(x)
+    stage.eval()
+
+    def over(layer, y):
+        return layer(y.flatten(0, 1)).unflatten(0, y.shape[:2])
+
+    with torch.no_grad():
+        u = over(stage.norm, over(stage.conv, x))
+        for block in stage.blocks:
+            inner = over(block.lif2.norm, over(block.conv1, block.lif1(u)[0]))
+            plain = block.lif1.__class__.forward(block.lif2, inner)[0]
+            u = u + over(block.norm, over(block.conv2, plain))
+        torch.testing.assert_close(stage(x)[0], stage.lif(u)[0])
+        for block in stage.blocks:
+            block.norm.weight.zero_()
+            block.norm.bias.zero_()
+        alone = stage.lif(over(stage.norm, over(stage.conv, x)))[0]
+        assert torch.equal(stage(x)[0], alone)
 
 
 def test_binary_input_sees_whether_and_not_how_often():
@@ -77,8 +133,9 @@ def test_a_short_training_is_evaluated_on_statistics_that_let_it_fire():
 
 
 @pytest.mark.parametrize("cut", [1, 4, 7])
-def test_the_student_streams(cut):
-    network = trained_norms(EventStudent())
+@pytest.mark.parametrize("size", STUDENT_SIZES)
+def test_the_student_streams(cut, size):
+    network = trained_norms(EventStudent(size=size))
     x = events(steps=8)
     with torch.inference_mode():
         whole = network.run(x)
@@ -126,5 +183,15 @@ def test_a_batch_of_the_wrong_layout_is_refused():
         FrameTeacher()(events())
     with pytest.raises(ValueError, match="takes no state"):
         FrameTeacher().run(frames(), state=())
+    with pytest.raises(ValueError, match=r"FrameStudent takes \(T, B, 1, 64, 64\), time first"):
+        FrameStudent()(events())
+    with pytest.raises(ValueError, match="takes no state"):
+        FrameStudent().run(frames(), state=())
     with pytest.raises(ModelError, match="input_size must be at least 16x16"):
         EventStudent((8, 64))
+    with pytest.raises(ModelError, match="size must be one of nano, tiny, small, got 'huge'"):
+        EventStudent(size="huge")
+    with pytest.raises(ModelError, match="blocks must be a number from 0 to 64 for each of the channels"):
+        EventStudent(channels=(4, 8), blocks=(1,))
+    with pytest.raises(ModelError, match="FrameStudent: has no binary_input"):
+        FrameStudent(binary_input=True)
