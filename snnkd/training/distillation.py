@@ -96,6 +96,10 @@ class Distillation(EmotionModule):
         """Whether every objective needs them."""
         return self.distiller.needs_labels
 
+    def slow_parameters(self) -> list[nn.Parameter]:
+        """What objectives want trained slowly."""
+        return self.distiller.slow_parameters()
+
     def loss(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """The distiller's loss and terms."""
         self._step = self.distiller(batch, self.progress)

@@ -20,6 +20,9 @@ from snnkd.training.starting import begin_with
 
 Batch = dict[str, Tensor]
 
+SLOW = 0.1
+"""Share of the learning rate for parameters that an objective wants trained slowly"""
+
 
 def check_range(name: str, value: float, holds: bool, expected: str) -> None:
     """Raise :class:`~snnkd.errors.ConfigError` naming the value that is out of range."""
@@ -61,6 +64,10 @@ class EmotionModule(pl.LightningModule):
     def needs_labels(self) -> bool:
         """Whether clips without a label teach nothing."""
         return True
+
+    def slow_parameters(self) -> list[torch.nn.Parameter]:
+        """Parameters that learn at :data:`SLOW` of the rate."""
+        return []
 
     @property
     def progress(self) -> float:
@@ -127,11 +134,18 @@ class EmotionModule(pl.LightningModule):
 
     def configure_optimizers(self) -> Any:
         """AdamW on all trainable parameters, with the schedule stepped every batch."""
+        slow = {id(p) for p in self.slow_parameters()}
         trained = [p for p in self.parameters() if p.requires_grad]
         groups = [
-            {"params": [p for p in trained if p.ndim > 1], "weight_decay": self.weight_decay},
-            {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
+            {
+                "params": [p for p in trained if (p.ndim > 1) == matrices and (id(p) in slow) == slowly],
+                "weight_decay": self.weight_decay if matrices else 0.0,
+                "lr": self.learning_rate * (SLOW if slowly else 1.0),
+            }
+            for slowly in (False, True)
+            for matrices in (True, False)
         ]
+        groups = [group for group in groups if group["params"]]
         optimizer = torch.optim.AdamW(groups, lr=self.learning_rate)
         total = int(self.trainer.estimated_stepping_batches)
         warm = max(1, round(self.warmup * total))

@@ -1,9 +1,8 @@
 """Logit distillation (Hinton et al. 2015, arXiv 1503.02531)."""
 
-import torch
 from torch import Tensor
-from torch.nn import functional
 
+from snnkd.distill.objectives._logits import batch_mean, check_temperature, softened_kl, teacher_mean
 from snnkd.distill.objectives.term import LogitTerm
 
 
@@ -28,19 +27,9 @@ def kd(student_logits: Tensor, teacher_logits: Tensor, *, temperature: float = 3
     Raises:
         ValueError: shapes that do not fit, or a temperature that is not above zero.
     """
-    if not temperature > 0:
-        raise ValueError(f"temperature must be above zero, got {temperature}")
-    if student_logits.ndim != 3:
-        raise ValueError(f"student_logits must be (T, B, K), got {tuple(student_logits.shape)}")
-    teacher = teacher_logits.detach()
-    teacher = teacher.mean(0) if teacher.ndim == 3 else teacher
-    student = student_logits.mean(0)
-    if teacher.shape != student.shape:
-        raise ValueError(f"teacher_logits are {tuple(teacher.shape)} and the student's {tuple(student.shape)} (B, K)")
-    p = functional.log_softmax(student / temperature, dim=-1)
-    q = functional.log_softmax(teacher / temperature, dim=-1)
-    divergence = functional.kl_div(p, q, reduction="sum", log_target=True)
-    return temperature**2 * divergence / max(torch.numel(student[..., 0]), 1)
+    check_temperature(temperature)
+    teacher = teacher_mean(student_logits, teacher_logits)
+    return batch_mean(softened_kl(student_logits.mean(0), teacher, temperature))
 
 
 class Kd(LogitTerm):
