@@ -24,11 +24,15 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from snnkd.errors import ModelError
+from snnkd.models.fusion import FusionTeacher
 from snnkd.models.network import EyeNetwork
+from snnkd.models.seen_network import SEENNetwork
 from snnkd.models.student import EventStudent, FrameStudent
 from snnkd.models.teacher import FrameTeacher
 
-ARCHITECTURES: dict[str, type[EyeNetwork]] = {cls.__name__: cls for cls in (EventStudent, FrameStudent, FrameTeacher)}
+ARCHITECTURES: dict[str, type[EyeNetwork]] = {
+    cls.__name__: cls for cls in (EventStudent, FrameStudent, FrameTeacher, FusionTeacher, SEENNetwork)
+}
 
 WEIGHTS, CONFIG, CARD = "model.safetensors", "config.json", "README.md"
 

@@ -74,15 +74,24 @@ class FrameTeacher(EyeNetwork):
         self.check_input(x)
         if state is not None:
             raise ValueError("FrameTeacher sees whole clips and takes no state")
-        x = torch.cat([x - 0.5, self.difference_gain * (x - x[:1])], dim=2)
+        maps, features = self.maps(x)
+        e = functional.relu(over_time(self.embed, maps.flatten(2)))
+        features["embedding"] = e
+        return Output(self.classified(e), features, None)
+
+    def maps(self, frames: Tensor) -> tuple[Tensor, Features]:
+        """Frames ``(T, B, 1, H, W)`` to the last block's maps, and those of every stage by name."""
+        x = torch.cat([frames - 0.5, self.difference_gain * (frames - frames[:1])], dim=2)
         features: Features = {}
         x = over_time(self.stem, x)
         features["stage1"] = x
         for number, block in enumerate(self.blocks, start=2):
             x = over_time(block, x)
             features[f"stage{number}"] = x
-        e = functional.relu(over_time(self.embed, x.flatten(2)))
-        features["embedding"] = e
-        steps = torch.arange(1, len(e) + 1, device=e.device, dtype=e.dtype).reshape(-1, 1, 1)
-        so_far = torch.cat([e.cumsum(0) / steps, e.cummax(0).values], dim=2)
-        return Output(over_time(self.head, self.dropout(so_far)), features, None)
+        return x, features
+
+    def classified(self, embedding: Tensor) -> Tensor:
+        """Logits of mean and maximum of the embedding ``(T, B, D)`` so far."""
+        steps = torch.arange(1, len(embedding) + 1, device=embedding.device, dtype=embedding.dtype).reshape(-1, 1, 1)
+        so_far = torch.cat([embedding.cumsum(0) / steps, embedding.cummax(0).values], dim=2)
+        return over_time(self.head, self.dropout(so_far))
