@@ -68,7 +68,7 @@ class EventStudent(EyeNetwork):
         size: str = "small",
         beta: float = 0.8,
         readout_beta: float = 0.9,
-        binary_input: bool = True,
+        binary_input: bool = False,
         max_count: int = 4,
         slow: float = 0.5,
         dropout: float = 0.5,

@@ -5,13 +5,14 @@ from typing import Any
 
 import lightning.pytorch as pl
 import torch
-from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 
 from snnkd.datasets import EMOTIONS
 from snnkd.errors import ConfigError
 from snnkd.models import EyeNetwork, save_model
 from snnkd.models.pretrained import check_target
 from snnkd.terminal import Bar
+from snnkd.training.best import SCORE, best_weights
 from snnkd.training.data import EyeData
 from snnkd.training.modules import EmotionModule
 
@@ -19,7 +20,8 @@ from snnkd.training.modules import EmotionModule
 class SaveModel(Callback):
     """Write the trained network as a model folder when training has ended, and refuse before it starts if it could not.
 
-    A run that was interrupted or failed writes none, and neither does one in which no epoch ran.
+    Where a checkpoint of the best epoch on validation is kept, that epoch's weights are written, else the last one's. A
+    run that was interrupted or failed writes none, and neither does one in which no epoch ran.
 
     Args:
         folder: the model folder.
@@ -59,6 +61,13 @@ class SaveModel(Callback):
         for name in ("val/war", "val/uar"):
             if name in trainer.callback_metrics:
                 facts[name.replace("/", "_")] = round(float(trainer.callback_metrics[name]), 4)
+        for checkpoint in trainer.checkpoint_callbacks:
+            if isinstance(checkpoint, ModelCheckpoint) and checkpoint.monitor == SCORE:
+                kept = best_weights(checkpoint)
+                if kept is not None:
+                    pl_module.network.load_state_dict(kept[0])
+                    facts.pop("val_war", None)  # which was the last epoch's
+                    facts |= kept[1]
         save_trained(pl_module.network, self.folder, data.input_config, facts)
         self.written = True
 

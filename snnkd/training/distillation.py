@@ -27,7 +27,7 @@ class Distillation(EmotionModule):
         student: the network to train.
         objectives: terms beside the labels.
         label_weight: weight of the labels' cross-entropy; 0 trains without any label.
-        learning_rate, weight_decay, warmup: see :class:`EmotionModule`.
+        learning_rate, weight_decay, warmup, spike_rate_weight, spike_rate_target: see :class:`EmotionModule`.
         label_smoothing: of the cross-entropy.
         curriculum: when features, logits and labels count; all of them all the time when left out.
         conflicts: ``project`` lets the gradients of features, logits and labels give up what works against another
@@ -57,8 +57,10 @@ class Distillation(EmotionModule):
         cache_mb: int = 0,
         start_from: str | None = None,
         baseline: str | None = None,
+        spike_rate_weight: float = 0.0,
+        spike_rate_target: float = 0.05,
     ) -> None:
-        super().__init__(student, learning_rate, weight_decay, warmup)
+        super().__init__(student, learning_rate, weight_decay, warmup, spike_rate_weight, spike_rate_target)
         check_range("label_smoothing", label_smoothing, 0 <= label_smoothing < 1, "from 0 to below 1")
         check_range("cache_mb", cache_mb, cache_mb >= 0, "zero or above")
         if conflicts not in ("sum", "project"):

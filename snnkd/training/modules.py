@@ -16,6 +16,7 @@ from snnkd.errors import ConfigError, NotFiniteError
 from snnkd.models import EyeNetwork, predict
 from snnkd.spiking import keep_freed_memory
 from snnkd.training.evaluation import Evaluation
+from snnkd.training.spike_rate import recorded_rates, spike_rate_penalty, stacked
 from snnkd.training.starting import begin_with
 
 Batch = dict[str, Tensor]
@@ -38,15 +39,29 @@ class EmotionModule(pl.LightningModule):
         learning_rate: peak of the schedule.
         weight_decay: of AdamW, on matrices and kernels only.
         warmup: share of all steps in which the rate rises linearly; it then falls as a half cosine to zero.
+        spike_rate_weight, spike_rate_target: price of layers that fire more than the target
+            (:func:`~snnkd.training.spike_rate.spike_rate_penalty`); 0 for none.
 
     Raises :class:`~snnkd.errors.ConfigError` for a value out of range, by name, and for a loss that is no number.
     """
 
-    def __init__(self, network: EyeNetwork, learning_rate: float, weight_decay: float, warmup: float) -> None:
+    def __init__(
+        self,
+        network: EyeNetwork,
+        learning_rate: float,
+        weight_decay: float,
+        warmup: float,
+        spike_rate_weight: float = 0.0,
+        spike_rate_target: float = 0.05,
+    ) -> None:
         super().__init__()
         check_range("learning_rate", learning_rate, 0 < learning_rate < math.inf, "above zero")
         check_range("weight_decay", weight_decay, 0 <= weight_decay < math.inf, "zero or above")
         check_range("warmup", warmup, 0 <= warmup < 1, "from 0 to below 1")
+        check_range("spike_rate_weight", spike_rate_weight, 0 <= spike_rate_weight < math.inf, "zero or above")
+        check_range("spike_rate_target", spike_rate_target, 0 <= spike_rate_target <= 1, "from 0 to 1")
+        self.spike_rate_weight = spike_rate_weight
+        self.spike_rate_target = spike_rate_target
         self.network = network
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
@@ -95,7 +110,14 @@ class EmotionModule(pl.LightningModule):
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
         """One step on time-major tensors; logs the loss and its terms."""
         with self._divergence():
-            loss, terms = self.loss(batch)
+            with recorded_rates(self.network) as rates:
+                loss, terms = self.loss(batch)
+            if rates:
+                terms = {**terms, "spike_rate": stacked(rates).mean().detach()}
+                if self.spike_rate_weight:
+                    price = spike_rate_penalty(stacked(rates), self.spike_rate_target)
+                    terms["spike_rate_penalty"] = price.detach()
+                    loss = loss + self.spike_rate_weight * price
             if not loss.isfinite():
                 raise NotFiniteError(f"the loss is {loss.item()}")
         size = len(batch["labels"])
@@ -164,7 +186,7 @@ class Classification(EmotionModule):
 
     Args:
         network: the network; it reads the modality that it is made for.
-        learning_rate, weight_decay, warmup: see :class:`EmotionModule`.
+        learning_rate, weight_decay, warmup, spike_rate_weight, spike_rate_target: see :class:`EmotionModule`.
         label_smoothing: of the cross-entropy.
         start_from: a model folder whose weights the network begins with, such as a label-free distillation's.
     """
@@ -177,8 +199,10 @@ class Classification(EmotionModule):
         warmup: float = 0.1,
         label_smoothing: float = 0.1,
         start_from: str | None = None,
+        spike_rate_weight: float = 0.0,
+        spike_rate_target: float = 0.05,
     ) -> None:
-        super().__init__(network, learning_rate, weight_decay, warmup)
+        super().__init__(network, learning_rate, weight_decay, warmup, spike_rate_weight, spike_rate_target)
         self.start_input = begin_with(network, start_from)
         check_range("label_smoothing", label_smoothing, 0 <= label_smoothing < 1, "from 0 to below 1")
         self.label_smoothing = label_smoothing

@@ -5,12 +5,12 @@ import re
 import shutil
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import lightning.pytorch as pl
 import torch
 from jsonargparse import ArgumentError
-from lightning.pytorch.callbacks import Callback, ModelCheckpoint
+from lightning.pytorch.callbacks import Callback, EMAWeightAveraging, ModelCheckpoint
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
@@ -18,9 +18,11 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from snnkd.errors import ConfigError, SnnkdError
 from snnkd.terminal import bar
 from snnkd.training import data_modules  # noqa: F401  # whose classes a configuration may name
+from snnkd.training.best import early_stopping
 from snnkd.training.callbacks import EpochSeed, SaveModel, TrainingProgress
 from snnkd.training.data import EyeData
 from snnkd.training.modules import EmotionModule
+from snnkd.training.precision import chosen_precision
 
 MODEL, CHECKPOINTS, LOGS = "model", "checkpoints", "logs"
 
@@ -63,6 +65,18 @@ class TrainCLI(LightningCLI):
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Add what belongs to neither model, data nor trainer."""
         parser.add_argument("--output", type=str, default="runs/train", help="folder of model, checkpoints and logs")
+        parser.add_argument(
+            "--bf16", type=Literal["auto", "on", "off"], default="off",
+            help="multiply in bfloat16 (auto: where the processor does), for trainer.precision bf16-mixed",
+        )  # fmt: skip
+        parser.add_argument(
+            "--ema_decay", type=float | None, default=None,
+            help="average the weights over the steps with this decay (0.99, say), and keep the averages",
+        )  # fmt: skip
+        parser.add_argument(
+            "--patience", type=int | None, default=None,
+            help="stop after so many epochs without a better UAR on validation, and keep the best epoch",
+        )  # fmt: skip
         parser.add_argument("--resume", action="store_true", help="continue the training in the output folder")
         parser.add_argument("--overwrite", action="store_true", help="replace the training in the output folder")
 
@@ -77,6 +91,17 @@ class TrainCLI(LightningCLI):
                 raise ConfigError(f"trainer.{key}: is given by `output`, under which model, checkpoints and logs go")
         if self.config.resume and not checkpoint.is_file():
             raise ConfigError(f"resume: {checkpoint} does not exist: there is nothing to continue")
+        for key, holds, expected in (
+            ("ema_decay", self.config.ema_decay is None or 0 < self.config.ema_decay < 1, "between 0 and 1"),
+            ("patience", self.config.patience is None or self.config.patience >= 1, "1 or above"),
+        ):
+            if not holds:
+                raise ConfigError(f"{key}: must be {expected}, or null, got {self.config[key]}")
+        precision = chosen_precision(self.config.bf16)
+        if precision is not None:
+            if self.config.trainer.get("precision") not in (None, precision):
+                raise ConfigError("bf16: the trainer has a precision already: give one of bf16 and trainer.precision")
+            self.config.trainer.precision = precision
         used = checkpoint.exists() or (output / MODEL).exists()
         if used and not self.config.resume and not self.config.overwrite:
             raise ConfigError(
@@ -87,10 +112,17 @@ class TrainCLI(LightningCLI):
     def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
         """Build the trainer with logs, checkpoints and the model folder under ``output``."""
         output = Path(self.config.output)
-        self.trainer_defaults = {
-            **self.trainer_defaults,
-            "callbacks": callbacks(output, int(self.config.seed_everything), self.config.overwrite),
-        }
+        chosen = callbacks(output, int(self.config.seed_everything), self.config.overwrite)
+        # Averaging comes first: it puts its weights in place before another callback looks at a checkpoint's.
+        if self.config.ema_decay is not None:
+            chosen.insert(0, EMAWeightAveraging(decay=self.config.ema_decay))
+        if self.config.patience is not None:
+            if not self.datamodule.validates:
+                raise ConfigError(
+                    "patience: nobody validates (data.init_args.val_share is 0): there is no UAR to watch"
+                )
+            chosen += early_stopping(output / CHECKPOINTS, self.config.patience)
+        self.trainer_defaults = {**self.trainer_defaults, "callbacks": chosen}
         return super().instantiate_trainer(default_root_dir=str(output), logger=loggers(output), **kwargs)
 
 

@@ -112,7 +112,7 @@ def test_a_block_adds_to_the_current_that_passes_it_by():
 
 
 def test_binary_input_sees_whether_and_not_how_often():
-    network = trained_norms(EventStudent())
+    network = trained_norms(EventStudent(binary_input=True))
     x = events()
     assert torch.equal(network(x), network(x.clamp(max=1)))
     assert not torch.equal(network(x), network(torch.zeros_like(x)))
