@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from snnkd.inference import Recognizer
     from snnkd.training.evaluation import Predictions, Scores
 
-OF_MODELS = ("protocol", "starts", "batch_size")
+OF_MODELS = ("protocol", "starts", "batch_size", "early_exit")
 OF_DATA = ("subset", "split", "fold", "folds", "person_fold", "split_seed")
 RESULT = "scores.json"
 
@@ -29,9 +29,11 @@ def evaluate(options: argparse.Namespace) -> int:
     if options.json:
         print(scores.json_bytes().decode(), end="")
     else:
-        from snnkd.training.evaluation.table import scores_table
+        from snnkd.training.evaluation.table import early_exit_text, scores_table
 
         print(scores_table(scores, title))
+        if "early_exit" in scores.facts:
+            print(f"\n{early_exit_text(scores.facts['early_exit'])}")
     if options.output is not None:  # after they were printed, so that a full disk does not take them
         written = write_results(options.output, scores, title, None if options.predictions else predictions)
         if not options.json:
@@ -91,9 +93,23 @@ def _of_model(options: argparse.Namespace) -> "tuple[Predictions, Scores, str]":
         "protocol": {"name": protocol, **drawn, **clip},
     }
     times = [t * dataset.stride * dataset.window_us + dataset.window_us for t in range(dataset.steps)]
+    if options.early_exit is not None:
+        facts["early_exit"] = _early_exit(recognizer, predictions, options)
     scores = score(predictions, facts, seed=options.seed, times_us=times, notes=tuple(notes))
     how = {"whole": "whole sequences", "centre": "centre clips", "random-starts": f"{starts} random starts"}[protocol]
     return predictions, scores, f"{options.model} on {options.data}: {_part(dataset, options)}, {how}"
+
+
+def _early_exit(recognizer: "Recognizer", predictions: "Predictions", options: argparse.Namespace) -> dict[str, Any]:
+    """What stopping early saves and costs, with a threshold from the validation persons of the same split."""
+    from snnkd.training.evaluation import run
+    from snnkd.training.evaluation.early_exit import report
+
+    if options.subset == "val":
+        raise ConfigError("--early-exit: its threshold is chosen on val: report it on another subset")
+    validation = open_for(recognizer, argparse.Namespace(**{**vars(options), "subset": "val"}))
+    seen = run(recognizer.network, validation, options.protocol or "whole", batch_size=options.batch_size or 32)
+    return report(seen, predictions, options.early_exit, options.seed)
 
 
 def _standing(

@@ -109,6 +109,11 @@ def _add_evaluate(parser: Parser) -> None:
     )
     group.add_argument("--starts", type=types.positive, metavar="N", help="runs of random-starts (default: 20)")
     group.add_argument("--batch-size", type=types.positive, metavar="N", help="clips at once (default: 32)")
+    group.add_argument(
+        "--early-exit", type=types.share, nargs="?", const=0.01, metavar="LOSS",
+        help="tell what stopping at a sure answer saves; the threshold is chosen on validation persons so that UAR "
+        "falls by no more than LOSS there (default: 0.01)",
+    )  # fmt: skip
     parser.add_argument("--seed", type=types.seed, default=0, help="of random starts and intervals (default: 0)")
     parser.add_argument(
         "-o", "--output", type=Path, metavar="DIR", help="write predictions, scores.json and pictures here"

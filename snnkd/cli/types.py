@@ -37,6 +37,11 @@ def number(text: str) -> float:
     return _number(text, "a finite number of at least 0", lambda value: value >= 0)
 
 
+def share(text: str) -> float:
+    """A share from 0 to below 1."""
+    return _number(text, "a share from 0 to below 1", lambda value: 0 <= value < 1)
+
+
 def index(text: str) -> int:
     """A whole number of at least 0."""
     return microseconds(text)

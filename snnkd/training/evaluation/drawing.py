@@ -34,6 +34,8 @@ def draw_scores(scores: Scores, title: str) -> dict[str, Figure]:
     }
     if len(scores.steps) > 1:
         figures["anytime"] = draw_anytime(scores, title)
+    if "early_exit" in scores.facts:
+        figures["early_exit"] = draw_early_exit(scores, title)
     return figures
 
 
@@ -168,6 +170,44 @@ def draw_anytime(scores: Scores, title: str) -> Figure:
     if "time_us" in scores.steps[-1]:
         unit = f"; the last ends {scores.steps[-1]['time_us'] / 1e6:.2g} s after the first began"
     axes.set_xlabel(f"time steps of the clip{unit}. Bands: 95% over persons", color=MUTED, fontsize=9)
+    return figure
+
+
+def draw_early_exit(scores: Scores, title: str) -> Figure:
+    """Draw UAR against mean steps over thresholds, and the threshold that validation chose."""
+    facts = scores.facts["early_exit"]
+    figure, (axes,) = _figure((7.4, 4.0), "Stopping when sure: UAR against steps", (_summary(scores), title))
+    rows = sorted(facts["curve"], key=lambda row: row["steps"])
+    steps, uars = [row["steps"] for row in rows], [row["uar"] for row in rows]
+    axes.plot(steps, uars, color=BLUE, lw=2, marker="o", ms=3.5)
+    chosen, uar = Estimate(**facts["steps"]), Estimate(**facts["uar"])
+    assert chosen.value is not None
+    assert uar.value is not None
+    if uar.low is not None and uar.high is not None:
+        axes.plot([chosen.value] * 2, [uar.low, uar.high], color=ORANGE, lw=1.6, alpha=0.6)
+    axes.plot([chosen.value], [uar.value], color=ORANGE, marker="o", ms=8, zorder=3)
+    last = facts["of_steps"]
+    left = chosen.value > last / 2
+    axes.annotate(
+        f"validation's choice: {chosen.value:.1f} of {last} steps, {uar.value:.1%}",
+        (chosen.value, uar.value),
+        xytext=(-12 if left else 12, -18),
+        textcoords="offset points",
+        ha="right" if left else "left",
+        va="top",
+        color=ORANGE,
+        fontsize=10,
+        weight="bold",
+    )
+    axes.axhline(CHANCE, color=MUTED, lw=0.9, ls=(0, (2, 3)))
+    axes.text(last, CHANCE, "chance ", va="bottom", ha="right", color=MUTED, fontsize=9)
+    axes.set_xlim(1, last)
+    axes.set_ylim(0, min(1.0, max(*uars, uar.high or 0) * 1.15))
+    axes.yaxis.set_major_formatter(PercentFormatter(1))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 4, 5, 10]))
+    axes.grid(axis="y", color=FAINT, lw=0.8)
+    _plain(axes)
+    axes.set_xlabel("mean time steps until the exit. Bar: 95% over persons", color=MUTED, fontsize=9)
     return figure
 
 

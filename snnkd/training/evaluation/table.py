@@ -1,5 +1,7 @@
 """Scores for the terminal."""
 
+from typing import Any
+
 from snnkd.datasets import EMOTIONS
 from snnkd.terminal import as_text, plain_table, visible
 from snnkd.training.evaluation.bootstrap import Estimate
@@ -85,3 +87,25 @@ def _interval(estimate: Estimate, plain: bool = False) -> str:
     if plain:
         return f"{estimate.low:.3f} to {estimate.high:.3f}"
     return f"{100 * estimate.low:.1f} to {100 * estimate.high:.1f}"
+
+
+def early_exit_text(facts: dict[str, Any], width: int = 110) -> str:
+    """Return what :func:`snnkd.training.evaluation.early_exit.report` found, as a table."""
+    steps, of = Estimate(**facts["steps"]), facts["of_steps"]
+    persons = facts["calibrated_on"]["persons"]
+    table = plain_table(
+        f"Early exit at a confidence of {facts['threshold']:.2f}"
+        if facts["threshold"] <= 1
+        else "Early exit: no confidence is high enough to stop at without losing more",
+        f"Chosen on {persons} validation person{'s' * (persons != 1)}, to lose no more than {facts['tolerance']:.1%}.",
+    )
+    for heading, justify in (("", "left"), ("steps", "right"), ("95%", "left"), ("UAR", "right"), ("95%", "left")):
+        table.add_column(heading, justify=justify)  # type: ignore[arg-type]
+    span = "–" if steps.low is None else f"{steps.low:.1f} to {steps.high:.1f}"
+    for name, count, shown, key in (
+        ("all steps", f"{of}", "", "uar_of_all_steps"),
+        ("until sure", f"{steps.value:.1f}", span, "uar"),
+    ):
+        uar = Estimate(**facts[key])
+        table.add_row(name, count, shown, _value(uar), _interval(uar))
+    return as_text(table, width=width)
