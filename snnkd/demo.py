@@ -23,6 +23,7 @@ from snnkd.recordings import write_hdf5
 from snnkd.terminal import Bar, bar, plain_table
 from snnkd.training import Classification, Distillation, EmotionModule, EyeSimData, TrainingProgress, evaluate
 from snnkd.training.callbacks import EpochSeed, save_trained
+from snnkd.training.precision import chosen_precision
 from snnkd.training.run import loggers, quiet
 
 SIZE = (64, 64)
@@ -41,8 +42,8 @@ class Settings:
     """
 
     persons: int = 48
-    takes: int = 1
-    epochs: int = 20
+    takes: int = 2
+    epochs: int = 30
     seed: int = 2
     workers: int = 2
 
@@ -89,8 +90,8 @@ def run(output: Path, settings: Settings) -> list[Row]:
         teacher = FrameTeacher(SIZE, CHANNELS)
         plan: list[tuple[str, str, Callable[[], EmotionModule]]] = [
             ("teacher", "frames", lambda: Classification(FrameTeacher(SIZE, CHANNELS))),
-            ("student, labels", "events", lambda: Classification(EventStudent(SIZE, CHANNELS))),
-            ("student, distilled", "events", lambda: Distillation(teacher, EventStudent(SIZE, CHANNELS))),
+            ("student, labels", "events", lambda: Classification(EventStudent(SIZE, size="nano"))),
+            ("student, distilled", "events", lambda: Distillation(teacher, EventStudent(SIZE, size="nano"))),
         ]
         rows = []
         for name, sees, make in plan:
@@ -144,6 +145,7 @@ def _train(
         accelerator="cpu",
         max_epochs=settings.epochs,
         gradient_clip_val=1.0,
+        precision=chosen_precision("auto") or "32-true",
         logger=loggers(folder.parent.parent, name=f"logs/{folder.name}"),
         callbacks=[EpochSeed(settings.seed), TrainingProgress(progress, name)],
         enable_checkpointing=False,

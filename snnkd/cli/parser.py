@@ -53,8 +53,8 @@ def make_parser() -> Parser:
     sub = add("demo", models.demo, "everything below, small, on the synthetic dataset, with no download")
     sub.add_argument("-o", "--output", type=Path, default=Path("demo"), metavar="DIR", help="default: demo")
     sub.add_argument("--persons", type=types.positive, default=48, help="synthetic persons (default: 48)")
-    sub.add_argument("--takes", type=types.positive, default=1, help="takes per person and emotion (default: 1)")
-    sub.add_argument("--epochs", type=types.positive, default=20, help="epochs of each training (default: 20)")
+    sub.add_argument("--takes", type=types.positive, default=2, help="takes per person and emotion (default: 2)")
+    sub.add_argument("--epochs", type=types.positive, default=30, help="epochs of each training (default: 30)")
     sub.add_argument("--seed", type=types.seed, default=2, help="of persons and training (default: 2)")
     sub.add_argument("--workers", type=types.positive, default=2, help="processes that make data (default: 2)")
 

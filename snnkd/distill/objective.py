@@ -31,17 +31,30 @@ class Objective:
     options: dict[str, Any] = field(default_factory=dict)
 
 
+def hint(student_feature: str, teacher_feature: str, weight: float = 1.0) -> Objective:
+    """Return a feature hint at every time step, in shares of the teacher's variance."""
+    options = {"per_step": True, "relative": True}
+    return Objective("feature_hint", weight, student_feature, teacher_feature, options)
+
+
 DEFAULT_OBJECTIVES = (
     Objective("kd", weight=1.0, options={"temperature": 3.0}),
-    Objective("feature_hint", weight=1.0, student_feature="stage4", teacher_feature="stage4"),
+    hint("stage3", "stage3"),
+    hint("stage4", "stage4"),
+    hint("stage4", "embedding"),
 )
+"""Logits, the last two stages' maps and the embedding, as they change over time"""
 
 
 def names_of(objectives: Sequence[Objective]) -> list[str]:
-    """Each objective's name; of several with one name the later ones get their number."""
+    """Each objective's name; of several with one name each gets its features, or its number, too."""
+    plain = [objective.name for objective in objectives]
     names: list[str] = []
     for number, objective in enumerate(objectives):
-        names.append(objective.name if objective.name not in names else f"{objective.name}_{number}")
+        name = objective.name
+        if plain.count(name) > 1 and objective.student_feature is not None:
+            name += f"_{objective.student_feature}_{objective.teacher_feature}"
+        names.append(f"{name}_{number}" if name in names else name)
     return names
 
 

@@ -1,5 +1,7 @@
 """bfloat16 where the processor has it."""
 
+from typing import Literal
+
 import torch
 
 
@@ -14,7 +16,7 @@ def bf16_in_hardware() -> bool:
     return bool(known.get("avx512_bf16") or known.get("amx_bf16"))
 
 
-def chosen_precision(mixed: str) -> str | None:
+def chosen_precision(mixed: str) -> Literal["bf16-mixed"] | None:
     """Lightning's ``precision`` for ``auto``, ``on`` or ``off``; ``None`` where the trainer's own setting stands."""
     if mixed == "on" or (mixed == "auto" and bf16_in_hardware()):
         return "bf16-mixed"

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from snnkd.distill.objectives.feature_hint import feature_hint
+from snnkd.distill.objectives import Shapes, View
+from snnkd.distill.objectives.feature_hint import FeatureHint, feature_hint
 from snnkd.distill.objectives.kd import kd
 from snnkd.distill.projectors import make_projector
 
@@ -28,6 +29,33 @@ def test_feature_hint_is_its_formula():
     student, teacher = rng.normal(size=(3, 4, 5, 6)), rng.normal(size=(3, 4, 5, 6))
     got = feature_hint(torch.tensor(student), torch.tensor(teacher))
     assert got.item() == pytest.approx(((student - teacher) ** 2).mean(), rel=1e-12)
+
+
+def test_a_relative_hint_is_the_share_of_variance_left_unexplained():
+    rng = np.random.default_rng(2)
+    student, teacher = rng.normal(size=(3, 8)), 5 + 3 * rng.normal(size=(3, 8))
+    got = feature_hint(torch.tensor(student), torch.tensor(teacher), relative=True)
+    assert got.item() == pytest.approx(((student - teacher) ** 2).mean() / teacher.var(), rel=1e-12)
+    mean = torch.full((3, 8), teacher.mean(), dtype=torch.float64)
+    assert feature_hint(mean, torch.tensor(teacher), relative=True).item() == pytest.approx(1, rel=1e-12)
+    # A teacher that tells nothing apart is compared on a scale that stays finite.
+    assert feature_hint(torch.ones(3, 8), torch.zeros(3, 8), relative=True).item() == pytest.approx(1000)
+
+
+@pytest.mark.parametrize("relative", [False, True])
+def test_a_hint_per_step_is_that_of_all_steps_together(relative):
+    torch.manual_seed(0)
+    term = FeatureHint(Shapes(7, (4, 3, 3), (5, 3, 3)), per_step=True, relative=relative)
+    student, teacher = torch.randn(6, 2, 4, 3, 3), torch.randn(6, 2, 5, 3, 3)
+    logits = torch.zeros(6, 2, 7)
+    got = term(View(logits, logits, None, student, teacher))
+    projected = torch.stack([term.projector(h) for h in student])
+    expected = (projected - teacher).square().mean() / (teacher.var(correction=0) if relative else 1)
+    torch.testing.assert_close(got, expected)
+    # A teacher of one step teaches every step.
+    one = term(View(logits, logits[:1], None, student, teacher[:1]))
+    each = torch.stack([feature_hint(h, teacher[0], relative=relative) for h in projected])
+    torch.testing.assert_close(one, each.mean())
 
 
 def test_zero_where_both_agree():
