@@ -7,6 +7,7 @@ from snnkd.models.seen import SEEN
 from snnkd.models.seen_network import SEENNetwork
 from snnkd.models.student import STUDENT_SIZES, EventStudent, FrameStudent
 from snnkd.models.teacher import FrameTeacher
+from snnkd.models.timm_teacher import TimmTeacher
 
 __all__ = [
     "ARCHITECTURES",
@@ -20,6 +21,7 @@ __all__ = [
     "ModelConfig",
     "Output",
     "SEENNetwork",
+    "TimmTeacher",
     "load_model",
     "parameter_count",
     "predict",

@@ -29,9 +29,10 @@ from snnkd.models.network import EyeNetwork
 from snnkd.models.seen_network import SEENNetwork
 from snnkd.models.student import EventStudent, FrameStudent
 from snnkd.models.teacher import FrameTeacher
+from snnkd.models.timm_teacher import TimmTeacher
 
 ARCHITECTURES: dict[str, type[EyeNetwork]] = {
-    cls.__name__: cls for cls in (EventStudent, FrameStudent, FrameTeacher, FusionTeacher, SEENNetwork)
+    cls.__name__: cls for cls in (EventStudent, FrameStudent, FrameTeacher, FusionTeacher, SEENNetwork, TimmTeacher)
 }
 
 WEIGHTS, CONFIG, CARD = "model.safetensors", "config.json", "README.md"
