@@ -132,6 +132,33 @@ def test_info_as_table_and_json(session, capsys):
     assert f"{len(made.events):,}" in capsys.readouterr().out
 
 
+def test_energy_on_several_chips_beside_another_model_and_into_files(models, eyesim_root, tmp_path, capsys):
+    student, teacher, out = str(models / "EventStudent"), str(models / "FrameTeacher"), tmp_path / "energy"
+    command = ["energy", student, "--data", str(eyesim_root), "--hardware", "45nm-fp32,loihi", "--against", teacher]
+    assert main([*command, "-o", str(out), "--measure"]) == 0
+    text = capsys.readouterr().out
+    for part in (
+        "Measured here",
+        "7 clips of",
+        "dense ANN, int8, once a clip",
+        "FrameTeacher, 45nm-fp32",
+        "on Loihi",
+        "Memory, event",
+    ):
+        assert part in text
+    assert sorted(path.name for path in out.iterdir()) == [
+        "45nm-fp32.csv", "45nm-fp32.json", "45nm-fp32.png", "loihi.csv", "loihi.json", "loihi.png"
+    ]  # fmt: skip
+    assert json.loads((out / "loihi.json").read_text())["hardware"] == "Loihi"
+    # Batches make no difference, and neither does a dataset's order.
+    one, all_ = (
+        json.loads((main([*command[:4], "--json", "--batch-size", n]), capsys.readouterr().out)[1]) for n in ("1", "7")
+    )
+    assert one["per_sample"] == pytest.approx(all_["per_sample"])
+    assert main(["energy", "--list-hardware"]) == 0
+    assert "SENECA" in capsys.readouterr().out
+
+
 def test_evaluate_and_energy_on_a_dataset(models, eyesim_root, capsys):
     assert main(["evaluate", str(models / "EventStudent"), "--data", str(eyesim_root), "--json"]) == 0
     scores = json.loads(capsys.readouterr().out)
@@ -141,7 +168,9 @@ def test_evaluate_and_energy_on_a_dataset(models, eyesim_root, capsys):
     assert main(["energy", str(models / "FrameTeacher"), "--data", str(eyesim_root), "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
     assert report["samples"] == 7
-    assert report["per_sample"]["joules"] == pytest.approx(report["per_sample"]["macs"] * 4.6e-12)
+    each = report["per_sample"]
+    prices = {"macs": 4.6, "additions": 0.9, "multiplications": 3.7, "comparisons": 0.9}
+    assert each["joules"] == pytest.approx(sum(each[name] * price * 1e-12 for name, price in prices.items()))
 
 
 @pytest.mark.parametrize(("population", "fold", "refused"), [(0, 0, False), (0, 1, True), (1, 1, False)])

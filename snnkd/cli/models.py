@@ -1,7 +1,6 @@
 """The commands on models and their data: ``demo``, ``data synth``, ``train``, ``energy``, ``infer``."""
 
 import argparse
-import json
 from typing import TYPE_CHECKING, Any
 
 from snnkd.errors import DatasetError, ModelError
@@ -84,27 +83,6 @@ def open_for(recognizer: "Recognizer", options: argparse.Namespace) -> "EyeDatas
     if options.subset != "train":
         refuse_known_persons(recognizer.input, dataset, said, "its own split")
     return dataset
-
-
-def energy(options: argparse.Namespace) -> int:
-    """Print what a model costs per clip."""
-    from snnkd.datasets import collate
-    from snnkd.energy import load_hardware, profile
-    from snnkd.inference import load
-
-    hardware = load_hardware(options.hardware)
-    recognizer = load(options.model)
-    dataset = open_for(recognizer, options)
-    number = min(options.clips, len(dataset))
-    batch = collate([dataset[i * len(dataset) // number] for i in range(number)])  # spread over persons and emotions
-    report = profile(recognizer.network, recognizer.network.take(batch), options.hardware)
-    if options.json:
-        print(json.dumps(report.to_json(), indent=2))
-    else:
-        print(report.table())
-        rate = "" if report.spike_rate is None else f", {report.spike_rate:.1%} of neurons fire per step"
-        print(f"{report.samples} clips{rate}. Constants: {hardware.mac.source}.")
-    return 0
 
 
 def infer(options: argparse.Namespace) -> int:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from snnkd import __version__
-from snnkd.cli import cache, evaluation, models, recordings, types
+from snnkd.cli import cache, energy, evaluation, models, recordings, types
 from snnkd.datasets.labels import LIGHTINGS
 from snnkd.errors import ConfigError
 
@@ -70,19 +70,36 @@ def make_parser() -> Parser:
         "train", help="train a teacher or student, or distil: snnkd train --config FILE.yaml", add_help=False
     )
     _add_evaluate(add("evaluate", evaluation.evaluate, "scores of a model on a dataset, or of prediction files"))
-    sub = add("energy", models.energy, "what a model costs per clip of a dataset, layer by layer")
-    sub.add_argument("model", metavar="MODEL", help="a model folder, or a Hub id")
-    sub.add_argument("--data", type=Path, required=True, metavar="DIR", help="an EyeSim or SEE dataset")
-    sub.add_argument("--subset", choices=("train", "val", "test"), default="test")
-    sub.add_argument("--json", action="store_true", help="print JSON")
-    sub.add_argument("--hardware", default="45nm-fp32", help="a profile's name or YAML file")
-    sub.add_argument("--clips", type=types.positive, default=64, help="clips to run (default: 64)")
+    _add_energy(add("energy", energy.energy, "what a model costs per clip of a dataset, layer by layer"))
 
     sub = add("infer", models.infer, "emotions over time in recordings")
     sub.add_argument("model", metavar="MODEL", help="a model folder, or a Hub id")
     sub.add_argument("recordings", type=Path, nargs="+", metavar="RECORDING")
     sub.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
     return parser
+
+
+def _add_energy(parser: Parser) -> None:
+    parser.add_argument("model", nargs="?", metavar="MODEL", help="a model folder, or a Hub id")
+    parser.add_argument("--data", type=Path, metavar="DIR", help="a dataset's folder")
+    parser.add_argument("--subset", choices=("train", "val", "test"), default="test")
+    parser.add_argument(
+        "--hardware", type=lambda text: text.split(","), default=["45nm-fp32"], metavar="NAME[,NAME…]",
+        help="profiles' names or YAML files (default: 45nm-fp32)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--list-hardware", action="store_true", help="list the profiles, constants and sources, and end"
+    )
+    parser.add_argument("--against", metavar="MODEL", help="another model, to set beside it on the same clips")
+    parser.add_argument(
+        "--method", choices=("exact", "rate"), default="exact",
+        help="count exactly, or rate × FLOPs as papers do (an approximation, to compare with their tables)",
+    )  # fmt: skip
+    parser.add_argument("--clips", type=types.positive, metavar="N", help="clips to run (default: all of the subset)")
+    parser.add_argument("--batch-size", type=types.positive, default=16, metavar="N", help="at once (default: 16)")
+    parser.add_argument("--measure", action="store_true", help="tell what this machine draws, too, where it can")
+    parser.add_argument("--json", action="store_true", help="print JSON; of several profiles a list")
+    parser.add_argument("-o", "--output", type=Path, metavar="DIR", help="write JSON, CSV and a picture each here")
 
 
 def _add_evaluate(parser: Parser) -> None:

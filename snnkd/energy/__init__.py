@@ -1,18 +1,22 @@
 """Energy of a network, estimated from the spikes that it really fired."""
 
-from snnkd.energy.counting import Counter, LayerCount
+from snnkd.energy.comparison import Comparison
+from snnkd.energy.counting import Counter
 from snnkd.energy.hardware import Hardware, available_hardware, load_hardware
-from snnkd.energy.report import EnergyReport, LayerReport, joules_text, make_report, profile
+from snnkd.energy.memory import MemoryEstimate
+from snnkd.energy.profiling import Profiler, profile
+from snnkd.energy.report import EnergyReport, LayerReport, joules_text
 
 __all__ = [
+    "Comparison",
     "Counter",
     "EnergyReport",
     "Hardware",
-    "LayerCount",
     "LayerReport",
+    "MemoryEstimate",
+    "Profiler",
     "available_hardware",
     "joules_text",
     "load_hardware",
-    "make_report",
     "profile",
 ]

@@ -27,7 +27,8 @@ class Distillation(EmotionModule):
         student: the network to train.
         objectives: terms beside the labels.
         label_weight: weight of the labels' cross-entropy; 0 trains without any label.
-        learning_rate, weight_decay, warmup, spike_rate_weight, spike_rate_target: see :class:`EmotionModule`.
+        learning_rate, weight_decay, warmup, spike_rate_weight, spike_rate_target, energy_weight, energy_target: see
+            :class:`EmotionModule`.
         label_smoothing: of the cross-entropy.
         curriculum: when features, logits and labels count; all of them all the time when left out.
         conflicts: ``project`` lets the gradients of features, logits and labels give up what works against another
@@ -59,8 +60,19 @@ class Distillation(EmotionModule):
         baseline: str | None = None,
         spike_rate_weight: float = 0.0,
         spike_rate_target: float = 0.05,
+        energy_weight: float = 0.0,
+        energy_target: float = 0.0,
     ) -> None:
-        super().__init__(student, learning_rate, weight_decay, warmup, spike_rate_weight, spike_rate_target)
+        super().__init__(
+            student,
+            learning_rate,
+            weight_decay,
+            warmup,
+            spike_rate_weight,
+            spike_rate_target,
+            energy_weight,
+            energy_target,
+        )
         check_range("label_smoothing", label_smoothing, 0 <= label_smoothing < 1, "from 0 to below 1")
         check_range("cache_mb", cache_mb, cache_mb >= 0, "zero or above")
         if conflicts not in ("sum", "project"):

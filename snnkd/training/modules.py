@@ -3,7 +3,7 @@
 import math
 from abc import abstractmethod
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import lightning.pytorch as pl
@@ -14,7 +14,8 @@ from torchmetrics.classification import MulticlassConfusionMatrix
 
 from snnkd.errors import ConfigError, NotFiniteError
 from snnkd.models import EyeNetwork, predict
-from snnkd.spiking import keep_freed_memory
+from snnkd.spiking import LIF, keep_freed_memory
+from snnkd.training.energy_price import energy_price, recorded_operations
 from snnkd.training.evaluation import Evaluation
 from snnkd.training.spike_rate import recorded_rates, spike_rate_penalty, stacked
 from snnkd.training.starting import begin_with
@@ -41,6 +42,8 @@ class EmotionModule(pl.LightningModule):
         warmup: share of all steps in which the rate rises linearly; it then falls as a half cosine to zero.
         spike_rate_weight, spike_rate_target: price of layers that fire more than the target
             (:func:`~snnkd.training.spike_rate.spike_rate_penalty`); 0 for none.
+        energy_weight, energy_target: price of synaptic operations above a share of the dense ones
+            (:mod:`~snnkd.training.energy_price`); 0 for none.
 
     Raises :class:`~snnkd.errors.ConfigError` for a value out of range, by name, and for a loss that is no number.
     """
@@ -53,6 +56,8 @@ class EmotionModule(pl.LightningModule):
         warmup: float,
         spike_rate_weight: float = 0.0,
         spike_rate_target: float = 0.05,
+        energy_weight: float = 0.0,
+        energy_target: float = 0.0,
     ) -> None:
         super().__init__()
         check_range("learning_rate", learning_rate, 0 < learning_rate < math.inf, "above zero")
@@ -62,6 +67,11 @@ class EmotionModule(pl.LightningModule):
         check_range("spike_rate_target", spike_rate_target, 0 <= spike_rate_target <= 1, "from 0 to 1")
         self.spike_rate_weight = spike_rate_weight
         self.spike_rate_target = spike_rate_target
+        check_range("energy_weight", energy_weight, 0 <= energy_weight < math.inf, "zero or above")
+        check_range("energy_target", energy_target, 0 <= energy_target <= 1, "from 0 to 1")
+        if energy_weight and not any(isinstance(layer, LIF) for layer in network.modules()):
+            raise ConfigError(f"energy_weight: {type(network).__name__} has no spiking layer to price")
+        self.energy_weight, self.energy_target = energy_weight, energy_target
         self.network = network
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
@@ -110,8 +120,13 @@ class EmotionModule(pl.LightningModule):
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
         """One step on time-major tensors; logs the loss and its terms."""
         with self._divergence():
-            with recorded_rates(self.network) as rates:
+            counted = recorded_operations(self.network) if self.energy_weight else nullcontext()
+            with recorded_rates(self.network) as rates, counted as operations:
                 loss, terms = self.loss(batch)
+            if operations is not None:
+                price = energy_price(operations, self.energy_target)
+                terms = {**terms, "operations": operations.share().detach(), "energy_price": price.detach()}
+                loss = loss + self.energy_weight * price
             if rates:
                 terms = {**terms, "spike_rate": stacked(rates).mean().detach()}
                 if self.spike_rate_weight:
@@ -186,7 +201,8 @@ class Classification(EmotionModule):
 
     Args:
         network: the network; it reads the modality that it is made for.
-        learning_rate, weight_decay, warmup, spike_rate_weight, spike_rate_target: see :class:`EmotionModule`.
+        learning_rate, weight_decay, warmup, spike_rate_weight, spike_rate_target, energy_weight, energy_target: see
+            :class:`EmotionModule`.
         label_smoothing: of the cross-entropy.
         start_from: a model folder whose weights the network begins with, such as a label-free distillation's.
     """
@@ -201,8 +217,19 @@ class Classification(EmotionModule):
         start_from: str | None = None,
         spike_rate_weight: float = 0.0,
         spike_rate_target: float = 0.05,
+        energy_weight: float = 0.0,
+        energy_target: float = 0.0,
     ) -> None:
-        super().__init__(network, learning_rate, weight_decay, warmup, spike_rate_weight, spike_rate_target)
+        super().__init__(
+            network,
+            learning_rate,
+            weight_decay,
+            warmup,
+            spike_rate_weight,
+            spike_rate_target,
+            energy_weight,
+            energy_target,
+        )
         self.start_input = begin_with(network, start_from)
         check_range("label_smoothing", label_smoothing, 0 <= label_smoothing < 1, "from 0 to below 1")
         self.label_smoothing = label_smoothing

@@ -1,0 +1,141 @@
+"""``snnkd energy``: what a model costs per clip of a dataset."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from snnkd.cli.models import open_for
+from snnkd.errors import ConfigError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from snnkd.energy import EnergyReport, Profiler
+    from snnkd.inference import Recognizer
+    from snnkd.models import EyeNetwork
+
+
+def energy(options: argparse.Namespace) -> int:
+    """Print what a model costs per clip, layer by layer, and beside others."""
+    from snnkd.energy import available_hardware, load_hardware
+
+    if options.list_hardware:
+        from snnkd.energy.table import hardware_table
+
+        print(hardware_table([load_hardware(name) for name in available_hardware()]))
+        return 0
+    if options.model is None or options.data is None:
+        raise ConfigError("energy: a MODEL and --data are needed (or --list-hardware)")
+    hardware = [load_hardware(name) for name in options.hardware]  # a wrong name is told before anything is run
+    if options.output is not None and options.output.exists() and not options.output.is_dir():
+        raise ConfigError(f"{options.output}: is a file: give a folder for the results")
+    from snnkd.inference import load
+
+    recognizer = load(options.model)
+    profiler, clip = _profile(recognizer, options)
+    reports = [profiler.report(each) for each in hardware]
+    if options.method == "rate":
+        from snnkd.energy.approximation import by_rate
+
+        reports = [by_rate(report, recognizer.network) for report in reports]
+    other = None
+    if options.against is not None:
+        other, _ = _profile(load(options.against), argparse.Namespace(**{**vars(options), "model": options.against}))
+    measured = _measured(recognizer.network, clip) if options.measure else None
+    if options.json:
+        found = [report.to_json() | ({} if measured is None else {"measured": measured}) for report in reports]
+        print(json.dumps(found[0] if len(found) == 1 else found, indent=2))
+    else:
+        _print(reports, other, options)
+        if measured is not None:
+            print(_measured_text(measured))
+    if options.output is not None:
+        _write(reports, options.output, quiet=options.json)
+    return 0
+
+
+def _profile(recognizer: "Recognizer", options: argparse.Namespace) -> "tuple[Profiler, Tensor]":
+    """What all clips cost, and one of them."""
+    from snnkd.datasets import collate
+    from snnkd.energy import Profiler
+    from snnkd.terminal import bar
+
+    dataset = open_for(recognizer, options)
+    number = len(dataset) if options.clips is None else min(options.clips, len(dataset))
+    places = [i * len(dataset) // number for i in range(number)]  # spread over persons and emotions
+    profiler = Profiler(recognizer.network)
+    with bar() as progress:
+        task = progress.add_task("counting", total=number, note="")
+        for start in range(0, number, options.batch_size):
+            part = places[start : start + options.batch_size]
+            batch = recognizer.network.take(collate([dataset[i] for i in part]))
+            profiler.add(batch)
+            progress.advance(task, len(part))
+    return profiler, batch[:, :1]
+
+
+def _print(reports: "list[EnergyReport]", other: "Profiler | None", options: argparse.Namespace) -> None:
+    from snnkd.energy.table import comparison_table, samples_text
+
+    for report in reports:
+        print(report.table())
+        print(f"{samples_text(report)}\n")
+        if not report.hardware.is_chip:
+            beside = None if other is None else other.report(report.hardware)
+            names = (Path(options.model).name, "" if options.against is None else Path(options.against).name)
+            print(comparison_table(report.against(beside), names))
+        if report.hardware.memory:
+            memory = report.memory()
+            parts = ", ".join(f"{what} {_joules(value)}" for what, value in memory.by("what").items())
+            print(f"Memory, event-driven at {memory.bits} bit, would add {_joules(memory.joules)}: {parts}.")
+        print(f"Constants: {'; '.join(report.hardware.sources)}.")
+
+
+def _measured(network: "EyeNetwork", clip: "Tensor") -> dict[str, Any]:
+    """What this machine draws for one clip, or why that cannot be told."""
+    import torch
+
+    from snnkd.energy.measured import Unavailable, find_meter, measure
+
+    try:
+        meter = find_meter()
+        with torch.inference_mode():
+            return vars(measure(lambda: network(clip), meter))
+    except Unavailable as error:
+        return {"unavailable": str(error)}
+
+
+def _measured_text(measured: dict[str, Any]) -> str:
+    if "unavailable" in measured:
+        return f"Measured here: not available. {measured['unavailable']}."
+    above = measured["joules"] - measured["idle_watts"] * measured["seconds"]
+    return (
+        f"Measured here, on no spiking chip ({measured['meter']}, {measured['inferences']} inferences): "
+        f"{_joules(measured['joules'])} a clip in {measured['seconds'] * 1e3:.1f} ms, {_joules(max(above, 0.0))} of it "
+        f"above the {measured['idle_watts']:.1f} W that it draws at rest."
+    )
+
+
+def _joules(value: float) -> str:
+    from snnkd.energy import joules_text
+
+    return joules_text(value)
+
+
+def _write(reports: "list[EnergyReport]", output: Path, quiet: bool) -> None:
+    from snnkd.inference.drawing import png_bytes
+    from snnkd.inference.timeline import write_whole
+
+    output.mkdir(parents=True, exist_ok=True)
+    files: dict[str, Any] = {}
+    for report in reports:
+        name = report.hardware.name.lower().replace("/", "-")
+        files[f"{name}.json"] = (json.dumps(report.to_json(), indent=1) + "\n").encode()
+        files[f"{name}.csv"] = report.to_csv().encode()
+        files[f"{name}.png"] = png_bytes(report.plot())
+    for name, data in files.items():
+        write_whole(output / name, data)
+    if not quiet:
+        print(f"wrote {len(files)} files into {output}", file=sys.stdout)
