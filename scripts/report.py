@@ -118,9 +118,9 @@ def eyesim() -> str:
         ("event counts, linear probe", parts["probes"]["event counts"]),
         ("frame at the apex, linear probe", parts["probes"]["apex frame"]),
         ("its change from the first frame, linear probe", parts["probes"]["apex frame less the first"]),
-        ("student, events, on labels", parts.get("student")),
+        ("`nano` student, events, on labels", parts.get("student")),
+        (f"the same on {others} other persons", parts.get("more")),
         ("teacher, frames, on labels", parts.get("teacher")),
-        (f"the same student on {others} other persons", parts.get("more")),
         ("true action units, linear", parts["probes"]["action units"]),
     ]
     lines = ["| EyeSim's standard set | UAR | 95% | normal | overexposed | low-light | HDR |", f"|{' --- |' * 7}"]
@@ -153,7 +153,21 @@ def data() -> str:
     return "\n".join(lines)
 
 
-BLOCKS = {"data": data, "demo": demo, "eyesim": eyesim, "recordings": recordings, "spiking": spiking}
+def energy() -> str:
+    """What profiling costs."""
+    result = json.loads((ROOT / "assets" / "results" / "energy.json").read_text())
+    lines = ["| profiled | time, times a plain pass | peak memory, times a plain pass |", "| --- | --- | --- |"]
+    lines += [f"| {row['network']} | {row['times']:.2f}× | {row['memory_times']:.2f}× |" for row in result["rows"]]
+    goals = result["goals"]
+    lines += [
+        "",
+        f"Batches of {result['batch']} clips of {result['steps']} steps, one thread, medians of {result['rounds']} "
+        f"pairs; goals {goals['time']:g}× and {goals['memory']:g}×.",
+    ]
+    return "\n".join(lines)
+
+
+BLOCKS = {"data": data, "demo": demo, "energy": energy, "eyesim": eyesim, "recordings": recordings, "spiking": spiking}
 
 
 def render(text: str) -> str:

@@ -53,7 +53,7 @@ def work(options: argparse.Namespace, number: int) -> None:
     """What one process does."""
     import torch
 
-    # Whoever shares the machine says so in OMP_NUM_THREADS: threads that wait for a busy core cost more than they bring.
+    # Whoever shares the machine says so in OMP_NUM_THREADS: threads that wait for a busy core cost time.
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", max(1, (os.cpu_count() or 1) // options.processes))))
     from make_assets import machine
     from study_parts.running import run_job

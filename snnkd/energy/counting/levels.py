@@ -61,21 +61,21 @@ def classify(x: Tensor, unit: float | None, spikes: bool = False, analog: bool =
     nonzeros = of_spikes(x.sign().abs_(), steps, batch).nonzeros
     if analog or _many_values(x):
         return Levels(torch.full((batch,), ANALOG, device=x.device), x, 1.0, nonzeros)
-    each = x.reshape(steps, batch, -1).transpose(0, 1).reshape(batch, -1)
-    signed = each.amin(1) < 0
-    magnitude = each.abs()
-    if unit is None:
-        whole = (magnitude == magnitude.round()).all(1)
-        least = torch.where(magnitude == 0, torch.inf, magnitude).amin(1)
-        units = torch.where(whole | least.isinf(), 1.0, least)
+    each = x.reshape(steps, batch, -1)
+    signed = each.amin((0, 2)) < 0
+    whole = each.round().sub_(each).abs_().amax((0, 2)) == 0
+    if unit in (None, 1.0) and bool(whole.all()) and not bool(signed.any()):
+        numbers, units, off = each, torch.ones(batch, device=x.device), torch.zeros(batch, device=x.device)
     else:
-        units = torch.full((batch,), unit, device=x.device, dtype=x.dtype)
-    ratio = magnitude / units[:, None]
-    numbers = ratio.round()
-    most = numbers.amax(1)
-    none = ((ratio - numbers).abs().amax(1) > TOLERANCE) | (most > MOST)
+        units = _least(each, whole) if unit is None else torch.full((batch,), unit, device=x.device, dtype=x.dtype)
+        numbers = each.abs().div_(units[:, None])
+        rounded = numbers.round()
+        off = numbers.sub_(rounded).abs_().amax((0, 2))
+        numbers = rounded
+    most = numbers.amax((0, 2))
+    none = (off > TOLERANCE) | (most > MOST)
     if unit is None:
-        none |= (nonzeros.sum(0) == each.shape[1]) & (each.shape[1] > 1)
+        none |= (nonzeros.sum(0) == steps * each.shape[2]) & (steps * each.shape[2] > 1)
     kinds = torch.full((batch,), INTEGER, device=x.device)
     kinds[(most <= 1) & signed] = TERNARY
     one = (most <= 1) & ~signed
@@ -83,9 +83,17 @@ def classify(x: Tensor, unit: float | None, spikes: bool = False, analog: bool =
     kinds[one & (units == 1)] = BINARY
     kinds[most == 0] = SILENT
     kinds[none] = ANALOG
-    bound = float(most[~none].max()) if (~none).any() else 1.0
-    numbers[none] = 0
-    return Levels(kinds, numbers.reshape(batch, steps, -1).transpose(0, 1).reshape(x.shape), bound, nonzeros)
+    bound = float(most[~none].max()) if bool((~none).any()) else 1.0
+    if bool(none.any()):
+        numbers = torch.where(none[:, None], 0.0, numbers)
+    return Levels(kinds, numbers.reshape(x.shape), bound, nonzeros)
+
+
+def _least(each: Tensor, whole: Tensor) -> Tensor:
+    """The unit of each sample of ``(T, B, M)``: 1 where all is whole, else the smallest magnitude that is not zero."""
+    magnitude = each.abs()
+    least = torch.where(magnitude == 0, torch.inf, magnitude).amin((0, 2))
+    return torch.where(whole | least.isinf(), 1.0, least)
 
 
 def _many_values(x: Tensor) -> bool:
