@@ -91,4 +91,9 @@ def infer(options: argparse.Namespace) -> int:
     from snnkd.inference.files import infer_files
 
     recognizer = load(options.model)
-    return 0 if infer_files(recognizer, options.recordings, options.output) else 2
+    hardware = None if options.hardware == "none" else options.hardware
+    if hardware is not None:
+        from snnkd.energy import load_hardware
+
+        load_hardware(hardware)  # a wrong name is told before anything is read
+    return 0 if infer_files(recognizer, options.recordings, options.output, hardware) else 2

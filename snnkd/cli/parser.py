@@ -75,6 +75,10 @@ def make_parser() -> Parser:
     sub = add("infer", models.infer, "emotions over time in recordings")
     sub.add_argument("model", metavar="MODEL", help="a model folder, or a Hub id")
     sub.add_argument("recordings", type=Path, nargs="+", metavar="RECORDING")
+    sub.add_argument(
+        "--hardware", default="45nm-fp32", metavar="NAME",
+        help="estimate energy on it: a profile's name or YAML file, or none (default: 45nm-fp32)",
+    )  # fmt: skip
     sub.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
     return parser
 

@@ -4,7 +4,7 @@ from snnkd.energy.comparison import Comparison
 from snnkd.energy.counting import Counter
 from snnkd.energy.hardware import Hardware, available_hardware, load_hardware
 from snnkd.energy.memory import MemoryEstimate
-from snnkd.energy.profiling import Profiler, profile
+from snnkd.energy.profiling import Profiler, profile, step_joules
 from snnkd.energy.report import EnergyReport, LayerReport, joules_text
 
 __all__ = [
@@ -19,4 +19,5 @@ __all__ = [
     "joules_text",
     "load_hardware",
     "profile",
+    "step_joules",
 ]

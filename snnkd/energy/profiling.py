@@ -120,6 +120,19 @@ class Profiler:
         )
 
 
+def step_joules(counter: Counter, hardware: Hardware) -> NDArray[np.float64]:
+    """Return the energy of each step and sample ``(T, B)`` of what was counted last, of all that has a price."""
+    total = np.zeros((counter.steps, counter.batch))
+    for tally in counter.layers.values():
+        counts = {
+            name: sum(tally.totals[source] for source in sources).numpy()  # type: ignore[union-attr]
+            for name, sources in SOURCES.items()
+        }
+        priced = joules_of(tally.kind, counts, hardware)
+        total += 0.0 if priced is None else priced
+    return total
+
+
 def _layer(row: _Row, counts: dict[str, NDArray[np.float64]], hardware: Hardware) -> LayerReport:
     means = {name: float(counts[name].mean()) for name in COUNTED}
     inputs = float(counts["inputs"].sum())

@@ -13,11 +13,14 @@ from snnkd.inference.timeline import Timeline, write_whole
 from snnkd.recordings import open_recording
 from snnkd.terminal import bar
 
+HARDWARE = "45nm-fp32"
 
-def infer_files(recognizer: Recognizer, recordings: list[Path], output: Path) -> bool:
+
+def infer_files(recognizer: Recognizer, recordings: list[Path], output: Path, hardware: str | None = HARDWARE) -> bool:
     """Write ``NAME.csv``, ``NAME.json`` and ``NAME.png`` into ``output`` for every recording.
 
-    A recording that cannot be read is named on standard error and the others go on. Returns whether all could.
+    Energy is estimated for ``hardware``; None leaves it out. A recording that cannot be read is named on standard error
+    and the others go on. Returns whether all could.
     """
     recognizer.check()
     if output.exists() and not output.is_dir():
@@ -30,7 +33,7 @@ def infer_files(recognizer: Recognizer, recordings: list[Path], output: Path) ->
             progress.update(task, note=name.replace("[", r"\["))
             try:
                 recording = open_recording(path)
-                timeline = recognizer.recognize(recording)
+                timeline = recognizer.recognize(recording, hardware)
                 # All three are made before any is written, so that a failure leaves older ones as they were.
                 files = {
                     "csv": timeline.csv_bytes(),
@@ -53,6 +56,8 @@ def infer_files(recognizer: Recognizer, recordings: list[Path], output: Path) ->
             facts = timeline.recording
             if facts["hot_pixels"]:
                 print(f"{name}: {facts['hot_pixels']} hot pixels with {facts['hot_events']:,} events left out.")
+        if hardware is not None:
+            print(f"Energy per second of recording: arithmetic on {done[0][1].model['hardware']}, an estimate.")
         if recognizer.caution:
             print(f"Note: the model was {recognizer.caution}.")
     for message in failed:
@@ -82,6 +87,9 @@ def _summary(done: list[tuple[str, Timeline]]) -> Table:
     table.add_column("recording", overflow="fold")
     for heading in ("events", "duration", "sensor", "windows"):
         table.add_column(heading, justify="right", no_wrap=True)
+    powered = any(timeline.watts is not None for _, timeline in done)
+    if powered:
+        table.add_column("energy", justify="right", no_wrap=True)
     table.add_column("told most")
     for name, timeline in done:
         facts = timeline.recording
@@ -93,6 +101,14 @@ def _summary(done: list[tuple[str, Timeline]]) -> Table:
             f"{facts['duration_us'] / 1e6:.2f} s",
             f"{width}×{height}",
             str(len(timeline)),
+            *([_power(timeline)] if powered else []),
             ", ".join(f"{emotion} {share:.0%}" for emotion, share in shares if share > 0),
         )
     return table
+
+
+def _power(timeline: Timeline) -> str:
+    """Energy per second of recording."""
+    from snnkd.energy import joules_text
+
+    return "" if timeline.watts is None else f"{joules_text(timeline.watts)}/s"

@@ -59,15 +59,20 @@ class Recognizer:
             name = type(self.network).__name__
             raise ModelError(f"{self.source or name}: reads {self.network.modality}: recognising needs an event model")
 
-    def recognize(self, recording: Recording) -> Timeline:
+    def recognize(self, recording: Recording, hardware: str | None = None) -> Timeline:
         """Run over all of a recording.
 
         A step begins every ``step_us`` and sees the events of its first ``window_us``, as in the training.
         The sensor's centred square is mapped onto the network's input by integer coordinates; hot pixels are left out.
         The recording's events are held in memory.
 
+        Args:
+            recording: what :func:`snnkd.open_recording` returns.
+            hardware: estimate the energy of each window on it (:mod:`snnkd.energy`), which takes some more time.
+
         Raises:
             ModelError: a network that does not read events.
+            ConfigError: hardware that is not known.
             RecordingError: a recording without events.
         """
         self.check()
@@ -75,10 +80,15 @@ class Recognizer:
             raise RecordingError(f"{recording.path}: holds no events: there is nothing to recognise")
         crop = centre_square(recording.sensor_size)
         hot = hot_pixels(recording.events, recording.sensor_size)
-        starts, counts, logits = [], [], []
+        starts, counts, logits, joules = [], [], [], []
         state = None
+        priced, counter = None, None
+        if hardware is not None:
+            from snnkd.energy import Counter, load_hardware, step_joules
+
+            priced, counter = load_hardware(hardware), Counter(self.network, "events")
         self.network.eval()
-        with torch.inference_mode():
+        with torch.no_grad() if counter else torch.inference_mode():
             for windows in batched(recording.windows(self.step_us), WINDOWS_AT_ONCE):
                 bins = np.concatenate(
                     [
@@ -95,7 +105,9 @@ class Recognizer:
                     ]
                 )
                 x = torch.from_numpy(bins.astype(np.float32)).unsqueeze(1)  # (T, 1, 2, H, W)
-                output = self.network.run(x, state)
+                output = self.network.run(x, state) if counter is None else counter.run(self.network.run, x, state)
+                if counter is not None and priced is not None:
+                    joules.append(step_joules(counter, priced)[:, 0])
                 state = output.state
                 starts += [window.start_us for window in windows]
                 counts.append(bins.sum((1, 2, 3), dtype=np.int64))
@@ -114,7 +126,9 @@ class Recognizer:
                 "input_size": list(self.network.input_size),
                 "dataset": self.dataset,
                 "caution": self.caution,
+                "hardware": None if priced is None else priced.name,
             },
+            joules=np.concatenate(joules) if joules else None,
         )
 
     def _recording_facts(

@@ -52,6 +52,15 @@ class Timeline:
     """Facts of the recording: path, format, sensor, duration, events, what was left out"""
     model: dict[str, Any] = field(default_factory=dict)
     """Facts of the model and of the settings"""
+    joules: NDArray[np.float64] | None = None
+    """``(N,)`` energy of each window on ``model["hardware"]``, arithmetic alone; ``None`` where it was not estimated"""
+
+    @property
+    def watts(self) -> float | None:
+        """Energy per second of recording."""
+        if self.joules is None or not len(self):
+            return None
+        return float(self.joules.sum()) / (len(self) * self.window_us * 1e-6)
 
     def __len__(self) -> int:
         return len(self.start_us)
@@ -113,6 +122,7 @@ class Timeline:
                 "valid": bool(self.events[i] > 0),
                 "label": labels[i],
                 "confidence": round(float(probabilities[i].max()), 6),
+                **({} if self.joules is None else {"joules": float(f"{self.joules[i]:.4g}")}),
                 **{f"p_{name}": round(float(p), 6) for name, p in zip(self.emotions, probabilities[i], strict=True)},
             }
 
@@ -125,6 +135,7 @@ class Timeline:
         text = io.StringIO()
         rows = list(self._rows())
         columns = ["start_us", "end_us", "start_s", "end_s", "events", "valid", "label", "confidence"]
+        columns += [] if self.joules is None else ["joules"]
         writer = csv.DictWriter(text, [*columns, *(f"p_{name}" for name in self.emotions)], lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
@@ -143,6 +154,7 @@ class Timeline:
             "model": self.model,
             "emotions": list(self.emotions),
             "window_us": self.window_us,
+            "watts": self.watts,
             "shares": self.shares(),
             "segments": [vars(segment) for segment in self.segments()],
             "windows": list(self._rows()),

@@ -69,3 +69,23 @@ def test_a_model_without_its_window_is_refused(model, window):
     path.write_text(json.dumps(config))
     with pytest.raises(ModelError, match=r"config.json: input.window_us must be a whole number"):
         snnkd.load(model)
+
+
+@pytest.mark.parametrize("at_once", [1, 7, 64])
+def test_energy_of_windows_adds_up_to_that_of_the_recording(model, recording, monkeypatch, at_once):
+    monkeypatch.setattr(module, "WINDOWS_AT_ONCE", at_once)
+    recognizer = snnkd.load(model)
+    timeline, plain = recognizer.recognize(recording, "45nm-fp32"), recognizer.recognize(recording)
+    np.testing.assert_array_equal(timeline.logits, plain.logits)
+    n = len(timeline)
+    bins = bin_events(recording.events, (32, 32), recording.start_us, 20_000, n)
+    report = snnkd.energy.profile(recognizer.network, torch.from_numpy(bins.astype(np.float32)).unsqueeze(1))
+    np.testing.assert_allclose(timeline.joules, report.per_step(), rtol=1e-3)
+    assert timeline.watts == pytest.approx(timeline.joules.sum() / (n * 0.02))
+    assert timeline.model["hardware"] == "45nm-fp32"
+    header, first, *_ = timeline.csv_bytes().decode().splitlines()
+    assert float(dict(zip(header.split(","), first.split(","), strict=True))["joules"]) == pytest.approx(
+        timeline.joules[0], rel=1e-3
+    )
+    assert "joules" not in plain.csv_bytes().decode().splitlines()[0]
+    assert json.loads(timeline.json_bytes())["watts"] == pytest.approx(timeline.watts)

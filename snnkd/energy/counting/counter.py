@@ -83,6 +83,14 @@ class Counter(TorchDispatchMode):
         self._handles.clear()
         self._stack.clear()
 
+    def run(self, function: Callable[..., Any], x: Tensor, *rest: Any) -> Any:
+        """Count ``function(x, *rest)``, a method of the network other than ``forward``; return what it returns."""
+        with self:
+            self._enter(self.network, (x,), {})
+            output = function(x, *rest)
+            self._leave(self.network, (x,), output)
+        return output
+
     def _enter(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         if module is self.network and not self._stack:
             self._begin([*args, *kwargs.values()])
