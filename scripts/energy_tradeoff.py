@@ -1,8 +1,8 @@
 """Accuracy against energy: the same student under rising prices of a synaptic operation, and left early.
 
 Trains the nano student on EyeSim's standard set, person-disjoint, once for each price (``energy_weight``), and
-scores it on the test persons. The dearest-to-run of them is also left early, at confidences chosen on nobody: every point
-of that curve is one threshold, energy being that of the steps until the exit.
+scores it on the test persons. That of the lowest price is also left early, at every threshold rather than at a chosen
+one: a point of that curve is one threshold, energy being that of the steps until the exit.
 
 Usage: python scripts/energy_tradeoff.py DATA [--prices 0 1 3 10] [--epochs 60] [--fold 0] [--cache DIR] [-o FILE]
 Then: python scripts/report.py, which draws assets/energy_tradeoff.png.

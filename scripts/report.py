@@ -180,6 +180,14 @@ def render(text: str) -> str:
     return text
 
 
+def figures() -> dict[str, bytes]:
+    """The pictures under assets/ that are drawn from results."""
+    from report_figures import tradeoff
+
+    path = ROOT / "assets" / "results" / "energy_tradeoff.json"
+    return {"energy_tradeoff.png": tradeoff(json.loads(path.read_text()))} if path.exists() else {}
+
+
 def main() -> None:
     """Write or check."""
     path = ROOT / "README.md"
@@ -190,6 +198,8 @@ def main() -> None:
             raise SystemExit("README.md does not say what assets/results/ holds: run python scripts/report.py")
     else:
         path.write_text(rendered)
+        for name, data in figures().items():
+            (ROOT / "assets" / name).write_bytes(data)
 
 
 if __name__ == "__main__":

@@ -52,7 +52,8 @@ def energy(options: argparse.Namespace) -> int:
         if measured is not None:
             print(_measured_text(measured))
     if options.output is not None:
-        _write(reports, options.output, quiet=options.json)
+        beside = None if other is None else {_name(options.against): other}
+        _write(reports, beside, _name(options.model), options.output, quiet=options.json)
     return 0
 
 
@@ -84,7 +85,7 @@ def _print(reports: "list[EnergyReport]", other: "Profiler | None", options: arg
         print(f"{samples_text(report)}\n")
         if not report.hardware.is_chip:
             beside = None if other is None else other.report(report.hardware)
-            names = (Path(options.model).name, "" if options.against is None else Path(options.against).name)
+            names = (_name(options.model), "" if options.against is None else _name(options.against))
             print(comparison_table(report.against(beside), names))
         if report.hardware.memory:
             memory = report.memory()
@@ -124,18 +125,30 @@ def _joules(value: float) -> str:
     return joules_text(value)
 
 
-def _write(reports: "list[EnergyReport]", output: Path, quiet: bool) -> None:
+def _name(model: str) -> str:
+    """What a model is called beside another: its folder, with the one before it where that says nothing."""
+    path = Path(model)
+    return f"{path.parent.name}/{path.name}" if path.name == "model" and path.parent.name else path.name
+
+
+def _write(
+    reports: "list[EnergyReport]", beside: "dict[str, Profiler] | None", name: str, output: Path, quiet: bool
+) -> None:
+    from snnkd.energy.drawing import draw_beside
     from snnkd.inference.drawing import png_bytes
     from snnkd.inference.timeline import write_whole
 
     output.mkdir(parents=True, exist_ok=True)
     files: dict[str, Any] = {}
     for report in reports:
-        name = report.hardware.name.lower().replace("/", "-")
-        files[f"{name}.json"] = (json.dumps(report.to_json(), indent=1) + "\n").encode()
-        files[f"{name}.csv"] = report.to_csv().encode()
-        files[f"{name}.png"] = png_bytes(report.plot())
-    for name, data in files.items():
-        write_whole(output / name, data)
+        stem = report.hardware.name.lower().replace("/", "-")
+        files[f"{stem}.json"] = (json.dumps(report.to_json(), indent=1) + "\n").encode()
+        files[f"{stem}.csv"] = report.to_csv().encode()
+        files[f"{stem}.png"] = png_bytes(report.plot())
+        if beside is not None and not report.hardware.is_chip:
+            others = {key: other.report(report.hardware) for key, other in beside.items()}
+            files[f"{stem}-beside.png"] = png_bytes(draw_beside({name: report, **others}))
+    for path, data in files.items():
+        write_whole(output / path, data)
     if not quiet:
         print(f"wrote {len(files)} files into {output}", file=sys.stdout)

@@ -1,0 +1,49 @@
+"""Pictures of results, for report.py."""
+
+from typing import Any
+
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
+
+from snnkd.inference.drawing import png_bytes
+
+INK, MUTED, FAINT = "#22262b", "#6b7178", "#e6e8eb"
+BLUE, ORANGE = "#2a7f9e", "#c4572e"
+CHANCE = 1 / 7
+
+
+def tradeoff(result: dict[str, Any]) -> bytes:
+    """Accuracy against energy: over the price of synaptic operations, and over thresholds of the early exit."""
+    figure = Figure(figsize=(8.6, 4.4), layout="constrained", facecolor="white")
+    axes = figure.subplots()
+    rows = sorted(result["rows"], key=lambda row: row["joules"])
+    micro = 1e6
+    joules, uars = [row["joules"] * micro for row in rows], [row["uar"]["value"] for row in rows]
+    spread = [
+        [row["uar"]["value"] - row["uar"]["low"] for row in rows],
+        [row["uar"]["high"] - row["uar"]["value"] for row in rows],
+    ]
+    axes.errorbar(
+        joules, uars, spread, color=BLUE, marker="o", lw=2, capsize=3, elinewidth=1, label="price of operations"
+    )
+    for x, y, row in zip(joules, uars, rows, strict=True):
+        axes.annotate(f"{row['price']:g}", (x, y), xytext=(6, 6), textcoords="offset points", color=BLUE, fontsize=9)
+    curve = sorted(result["early_exit"], key=lambda row: row["joules"])
+    axes.plot(
+        [row["joules"] * micro for row in curve], [row["uar"] for row in curve],
+        color=ORANGE, lw=1.6, marker=".", label="early exit, without a price",
+    )  # fmt: skip
+    axes.axhline(CHANCE, color=MUTED, lw=0.9, ls=(0, (2, 3)))
+    axes.text(0, CHANCE, " chance", va="bottom", color=MUTED, fontsize=9)
+    axes.set_xlim(0)
+    axes.set_ylim(0)
+    axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    axes.set_xlabel("energy per clip (µJ, arithmetic at 45 nm, fp32)", color=MUTED)
+    axes.set_ylabel("UAR on unknown persons", color=MUTED)
+    axes.grid(axis="y", color=FAINT, lw=0.8)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.set_title("Accuracy against energy", loc="left", fontsize=12, color=INK)
+    axes.set_title("nano student, EyeSim, one fold; bars: 95% over persons", loc="right", fontsize=9, color=MUTED)
+    axes.legend(frameon=False, loc="lower right", fontsize=9)
+    return png_bytes(figure)
