@@ -191,7 +191,9 @@ def student(name: str, size: int) -> nn.Module:
         return SteppedStudent(size)
     from snnkd.models.student import EventStudent
 
-    return EventStudent((size, size), CHANNELS, pack_spikes=name == "snnkd_packed")
+    # Without what the stepped one has not: slow synapses in the first layer, counts for its input.
+    plain = {"slow": 0.0, "binary_input": True, "dropout": 0.3}
+    return EventStudent((size, size), CHANNELS, **plain, pack_spikes=name == "snnkd_packed")
 
 
 @contextmanager
