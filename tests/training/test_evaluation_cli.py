@@ -72,6 +72,25 @@ def _without(scores, key):
     return json.dumps({k: v for k, v in scores.items() if k != key}, indent=1) + "\n"
 
 
+def test_early_exit_is_chosen_on_validation_and_told_of_the_test(see, make_model, tmp_path, capsys):
+    model, out = make_model(DISJOINT), tmp_path / "out"
+    status, text, _ = evaluate(capsys, model, "--data", see, "--early-exit", "0.5", "-o", out)
+    assert status == 0
+    assert "Early exit" in text
+    assert (out / "early_exit.png").is_file()
+    told = json.loads((out / "scores.json").read_text())["early_exit"]
+    val = SEE(see, subset="val", steps=3, stride=2, **DISJOINT)
+    assert told["calibrated_on"] == {"sequences": len(val), "persons": len(val.persons)}
+    assert told["tolerance"] == 0.5
+    assert 1 <= told["steps"]["value"] <= told["of_steps"] == 3
+    status, _, error = evaluate(capsys, model, "--data", see, "--early-exit", "--subset", "val")
+    assert status == 2
+    assert "--early-exit: its threshold is chosen on val" in error
+    status, _, error = evaluate(capsys, "--predictions", out / "predictions.json", "--early-exit")
+    assert status == 2
+    assert "--early-exit" in error
+
+
 def test_written_predictions_are_scored_alike_with_and_without_the_data(see, make_model, tmp_path, capsys):
     out = tmp_path / "out"
     arguments = ["--data", see, "--protocol", "random-starts", "--starts", "12", "--seed", "3"]

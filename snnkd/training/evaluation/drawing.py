@@ -191,10 +191,11 @@ def draw_early_exit(scores: Scores, title: str) -> Figure:
     axes.annotate(
         f"validation's choice: {chosen.value:.1f} of {last} steps, {uar.value:.1%}",
         (chosen.value, uar.value),
-        xytext=(-12 if left else 12, -18),
+        # The curve rises: above it on the left, below it on the right there is room.
+        xytext=(-10, 16) if left else (12, -18),
         textcoords="offset points",
         ha="right" if left else "left",
-        va="top",
+        va="bottom" if left else "top",
         color=ORANGE,
         fontsize=10,
         weight="bold",
