@@ -167,7 +167,22 @@ def energy() -> str:
     return "\n".join(lines)
 
 
-BLOCKS = {"data": data, "demo": demo, "energy": energy, "eyesim": eyesim, "recordings": recordings, "spiking": spiking}
+def study() -> str:
+    """Which objective buys what."""
+    from report_study import study as table
+
+    return table(ROOT / "configs" / "study" / "eyesim.yaml", ROOT / "assets" / "results" / "study")
+
+
+BLOCKS = {
+    "data": data,
+    "demo": demo,
+    "energy": energy,
+    "eyesim": eyesim,
+    "recordings": recordings,
+    "spiking": spiking,
+    "study": study,
+}
 
 
 def render(text: str) -> str:

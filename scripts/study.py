@@ -33,6 +33,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--runs", type=Path, default=Path("runs/study"), help="folder for models")
     parser.add_argument("--cache", default="runs/cache")
     parser.add_argument("--root", help="the data set, where it is not where the study says")
+    parser.add_argument("--measure-again", action="store_true", help="score and count what is trained here anew")
     parser.add_argument("--list", action="store_true", help="tell what is done and what is left")
     return parser.parse_args()
 
@@ -73,6 +74,17 @@ def work(options: argparse.Namespace, number: int) -> None:
         raise SystemExit(1)
 
 
+def again(options: argparse.Namespace) -> None:
+    """Measure every trained model anew."""
+    from study_parts.running import measure_again
+
+    jobs = queue(options)
+    for job in jobs.jobs:
+        if jobs.done(job) and (jobs.models / job.key).exists():
+            measure_again(jobs.plan, placed(job, options.root), jobs.results, jobs.models, options.cache)
+            print(job.key)
+
+
 def placed(job: Job, root: str | None) -> Job:
     """A job on the data set as it lies here; where it lies is no part of a result's digest."""
     if root is not None:
@@ -96,6 +108,9 @@ def main() -> None:
     options = arguments()
     if options.list:
         print(listing(queue(options)))
+        return
+    if options.measure_again:
+        again(options)
         return
     if options.processes == 1:
         work(options, 0)

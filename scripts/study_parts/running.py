@@ -152,6 +152,20 @@ def run_job(plan: Plan, job: Job, results: Path, models: Path, cache: str, facts
         "machine": facts,
         "device": str(torch.cuda.get_device_name()) if torch.cuda.is_available() else "cpu",
     }
-    beside = results / f".{job.key}.json.{os.getpid()}"
+    write(results / f"{job.key}.json", result)
+
+
+def measure_again(plan: Plan, job: Job, results: Path, models: Path, cache: str) -> None:
+    """Score a trained model and count its operations anew, as when the counting has changed; its training stands."""
+    path = results / f"{job.key}.json"
+    result = json.loads(path.read_text())
+    trained, _ = load_model(models / job.key)
+    test = test_set(plan, job, trained.input_size, cache)
+    write(path, result | measure(trained, test, result["training_s"]))
+
+
+def write(path: Path, result: dict[str, Any]) -> None:
+    """Write a result beside its place and move it there."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
     beside.write_text(json.dumps(result, separators=(",", ":")) + "\n")
-    os.replace(beside, results / f"{job.key}.json")
+    os.replace(beside, path)

@@ -1,0 +1,71 @@
+"""The study's table, for report.py."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from study_parts.comparing import Answers, compare, gather, uar
+from study_parts.plan import Plan, read_plan
+
+from snnkd.energy import joules_text
+
+BASE = {"few labels": "few_labels", "one objective": "nano_labels", "sizes": "labels", "frames": "frames_labels"}
+"""What the rows of a group are held against; those of the others against ``labels``"""
+
+
+def study(plan_path: Path, results: Path) -> str:
+    """Every row with results: scores over seeds, the difference to the same student without, and what it costs."""
+    plan = read_plan(plan_path)
+    done = read(plan, results)
+    answers = {name: gather(rows) for name, rows in done.items()}
+    heads = ["", "seeds", "UAR", "95%", "against labels alone", "p", "weights", "firing", "energy per clip", "training"]
+    lines = [f"| {' | '.join(heads)} |", f"|{' --- |' * len(heads)}"]
+    group = None
+    for name, rows in done.items():
+        row = plan.rows[name]
+        if row.group != group:
+            group = row.group
+            lines.append(f"| **{group}** |{' |' * (len(heads) - 1)}")
+        lines.append(_line(row.says, rows, answers[name], answers.get(BASE.get(row.group, "labels")), len(plan.seeds)))
+    left = [row.says for name, row in plan.rows.items() if name not in done]
+    lines += [
+        "",
+        f"EyeSim's standard set (synthetic eyes), {plan.folds} person-disjoint folds, one a seed: with all seeds every "
+        "person is a test person once. Intervals and p are over persons, differences over takes that both answered "
+        "under the same seed; they do not speak of other draws of the training. Energy is arithmetic at 45 nm, fp32.",
+    ]
+    if left:
+        lines[-1] += f" Not trained yet: {len(left)} of {len(plan.rows)} rows."
+    return "\n".join(lines)
+
+
+def read(plan: Plan, results: Path) -> dict[str, list[dict[str, Any]]]:
+    """Results by row, in the plan's order; only of the settings that the plan has now."""
+    from study_parts.running import versions
+
+    known, found = versions(), {}
+    for name, row in plan.rows.items():
+        digest = plan.digest(row, known)
+        paths = (results / plan.name / f"{name}-{seed}.json" for seed in plan.seeds)
+        rows = [json.loads(path.read_text()) for path in paths if path.exists()]
+        rows = [result for result in rows if result["digest"] == digest]
+        if rows:
+            found[name] = rows
+    return found
+
+
+def _line(says: str, rows: list[dict[str, Any]], mine: Answers, base: Answers | None, seeds: int) -> str:
+    score = uar(mine)
+    gap, p = "", ""
+    if base is not None and base is not mine and {key for key, _ in mine.keys} & {key for key, _ in base.keys}:
+        found = compare(mine, base)
+        if found.uar.low is not None and found.uar.high is not None and found.uar.value is not None:
+            gap = f"{100 * found.uar.value:+.1f} ({100 * found.uar.low:+.1f} to {100 * found.uar.high:+.1f})"
+            p = "<0.001" if found.p < 0.001 else f"{found.p:.2g}"
+    mean = {key: sum(row[key] or 0.0 for row in rows) / len(rows) for key in ("joules", "spike_rate", "training_s")}
+    span = "" if score.low is None or score.high is None else f"{100 * score.low:.0f} to {100 * score.high:.0f}"
+    rate = "" if rows[0]["spike_rate"] is None else f"{mean['spike_rate']:.1%}"
+    return (
+        f"| {says} | {len(rows)}/{seeds} | {100 * (score.value or 0):.1f} | {span} | {gap} | {p} "
+        f"| {rows[0]['parameters']:,} | {rate} | {joules_text(mean['joules'])} | {mean['training_s'] / 60:.0f} min |"
+    )
