@@ -197,10 +197,17 @@ def render(text: str) -> str:
 
 def figures() -> dict[str, bytes]:
     """The pictures under assets/ that are drawn from results."""
-    from report_figures import tradeoff
+    from report_figures import models, tradeoff
+    from report_study import points
 
+    drawn = {}
     path = ROOT / "assets" / "results" / "energy_tradeoff.json"
-    return {"energy_tradeoff.png": tradeoff(json.loads(path.read_text()))} if path.exists() else {}
+    if path.exists():
+        drawn["energy_tradeoff.png"] = tradeoff(json.loads(path.read_text()))
+    rows = points(ROOT / "configs" / "study" / "eyesim.yaml", ROOT / "assets" / "results" / "study")
+    if rows:
+        drawn["energy_models.png"] = models(rows)
+    return drawn
 
 
 def main() -> None:

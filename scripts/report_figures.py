@@ -9,6 +9,7 @@ from snnkd.inference.drawing import png_bytes
 
 INK, MUTED, FAINT = "#22262b", "#6b7178", "#e6e8eb"
 BLUE, ORANGE = "#2a7f9e", "#c4572e"
+PALETTE = ("#c4572e", "#2a7f9e", "#6a8f3a", "#7a4fa3", "#8a6d1f", "#8a8f98", "#3b6fb5")
 CHANCE = 1 / 7
 
 
@@ -46,4 +47,31 @@ def tradeoff(result: dict[str, Any]) -> bytes:
     axes.set_title("Accuracy against energy", loc="left", fontsize=12, color=INK)
     axes.set_title("nano student, EyeSim, one fold; bars: 95% over persons", loc="right", fontsize=9, color=MUTED)
     axes.legend(frameon=False, loc="lower right", fontsize=9)
+    return png_bytes(figure)
+
+
+def models(rows: list[tuple[str, str, float, tuple[float, float], float]]) -> bytes:
+    """Accuracy against energy over the study's networks: (name, group, UAR, its interval, joules) each."""
+    figure = Figure(figsize=(8.6, 4.8), layout="constrained", facecolor="white")
+    axes = figure.subplots()
+    groups = list(dict.fromkeys(group for _, group, *_ in rows))
+    for name, group, uar, (low, high), joules in rows:
+        colour = PALETTE[groups.index(group) % len(PALETTE)]
+        axes.errorbar(joules * 1e6, uar, [[uar - low], [high - uar]], color=colour, marker="o", ms=6, elinewidth=1)
+        axes.annotate(name, (joules * 1e6, uar), xytext=(7, 4), textcoords="offset points", fontsize=8.5, color=colour)
+    axes.axhline(CHANCE, color=MUTED, lw=0.9, ls=(0, (2, 3)))
+    axes.text(
+        1, CHANCE, "chance ", va="bottom", ha="right", color=MUTED, fontsize=9, transform=axes.get_yaxis_transform()
+    )
+    axes.set_xscale("log")
+    axes.margins(x=0.18)
+    axes.set_ylim(0)
+    axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    axes.set_xlabel("energy per clip (µJ, arithmetic at 45 nm, fp32; logarithmic)", color=MUTED)
+    axes.set_ylabel("UAR on unknown persons", color=MUTED)
+    axes.grid(axis="y", color=FAINT, lw=0.8)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.set_title("Accuracy against energy over networks", loc="left", fontsize=12, color=INK)
+    axes.set_title("EyeSim (synthetic); bars: 95% over persons", loc="right", fontsize=9, color=MUTED)
     return png_bytes(figure)

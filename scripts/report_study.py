@@ -69,3 +69,16 @@ def _line(says: str, rows: list[dict[str, Any]], mine: Answers, base: Answers | 
         f"| {says} | {len(rows)}/{seeds} | {100 * (score.value or 0):.1f} | {span} | {gap} | {p} "
         f"| {rows[0]['parameters']:,} | {rate} | {joules_text(mean['joules'])} | {mean['training_s'] / 60:.0f} min |"
     )
+
+
+def points(plan_path: Path, results: Path) -> list[tuple[str, str, float, tuple[float, float], float]]:
+    """Of each row: name, group, UAR, its interval, joules; those with an interval, and without pre-trainings."""
+    plan = read_plan(plan_path)
+    found = []
+    for name, rows in read(plan, results).items():
+        score = uar(gather(rows))
+        if score.value is not None and score.low is not None and score.high is not None:
+            joules = sum(row["joules"] for row in rows) / len(rows)
+            row = plan.rows[name]
+            found.append((row.says, row.group, score.value, (score.low, score.high), joules))
+    return found

@@ -73,8 +73,8 @@ class Comparison:
         """Energy where one thing is other than it was measured.
 
         ``rate``: events times 0.25 to 4, all else as it is. ``steps``: clips of other length, at equal activity in each
-        step. ``bits``: the same counts in 45 nm at 8, 16 and 32 bits. ``memory``: energy with traffic, by the bits that
-        numbers have there.
+        step. ``bits``: the same counts in 45 nm at 8, 16 and 32 bits. ``memory``: these with traffic. ``memory_size``:
+        energy with traffic, were the memories of all layers as large as one of the levels.
         """
         report, fixed = self.report, self.fixed_joules
         events = report.joules - fixed
@@ -86,12 +86,18 @@ class Comparison:
             },
             "bits": {},
             "memory": {},
+            "memory_size": {},
         }
         if not report.hardware.is_chip:
             for bits, name in ((8, "45nm-int8"), (16, "45nm-fp16"), (32, "45nm-fp32")):
                 other = report.on(name)
                 found["bits"][str(bits)] = other.joules
                 found["memory"][str(bits)] = other.joules + other.memory(bits).joules
+        if report.hardware.memory:
+            traffic = report.memory().rows
+            for level in report.hardware.memory:
+                moved = sum(row.accesses * level.joules(row.bits) for row in traffic)
+                found["memory_size"][level.name] = report.joules + moved
         return found
 
     def to_json(self) -> dict[str, Any]:

@@ -1,10 +1,12 @@
 """Measured energy: a stand-in for the counters that Linux shows."""
 
 import os
+import sys
+from types import ModuleType
 
 import pytest
 
-from snnkd.energy.measured import POWERCAP, Rapl, Unavailable, find_meter, measure
+from snnkd.energy.measured import POWERCAP, Nvml, Rapl, Unavailable, find_meter, measure
 
 LIMIT = 1_000_000
 
@@ -46,6 +48,32 @@ def test_what_cannot_be_read_is_said(tmp_path, monkeypatch):
     monkeypatch.setattr(type(path), "read_text", refuse)
     with pytest.raises(Unavailable, match="may not be read: only root may"):
         Rapl(tmp_path)
+
+
+def test_a_gpus_counter_is_read_in_millijoules_and_its_absence_is_said(monkeypatch):
+    class Library(ModuleType):
+        class NVMLError(Exception):
+            pass
+
+        def nvmlInit(self):
+            pass
+
+        def nvmlDeviceGetHandleByIndex(self, index):
+            if index:
+                raise self.NVMLError("Invalid Argument")
+            return "handle"
+
+        def nvmlDeviceGetTotalEnergyConsumption(self, handle):
+            assert handle == "handle"
+            return 12_345
+
+    monkeypatch.setitem(sys.modules, "pynvml", Library("pynvml"))
+    assert find_meter(cuda=True).joules() == pytest.approx(12.345)
+    with pytest.raises(Unavailable, match="NVML: Invalid Argument"):
+        Nvml(1)
+    monkeypatch.setitem(sys.modules, "pynvml", None)
+    with pytest.raises(Unavailable, match="pynvml is not installed"):
+        find_meter(cuda=True)
 
 
 class Machine:

@@ -166,6 +166,13 @@ def test_break_even_is_where_both_cost_the_same():
     rates = beside.sensitivity()["rate"]
     assert rates["1"] == pytest.approx(report.joules)
     assert rates["2"] - rates["1"] == pytest.approx(report.synaptic_operations * AC)
+    found = beside.sensitivity()
+    assert found["steps"]["10"] == pytest.approx(2 * report.joules)
+    assert found["bits"]["32"] == pytest.approx(report.joules)
+    assert found["memory"]["32"] == pytest.approx(report.joules + report.memory(32).joules)
+    assert list(found["memory_size"].values()) == sorted(found["memory_size"].values())
+    accesses = sum(row.accesses * row.bits for row in report.memory().rows)
+    assert found["memory_size"]["SRAM 8 KB"] == pytest.approx(report.joules + accesses * 10e-12 / 64)
 
 
 def test_a_chips_figure_has_the_neurons_in_it_and_covers_nothing_else():

@@ -1,6 +1,10 @@
 """``snnkd train`` from the YAML files that come with the library."""
 
 import csv
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import lightning.pytorch as pl
@@ -117,6 +121,25 @@ def test_a_resumed_training_ends_where_the_uninterrupted_one_does(arguments, tmp
     with pytest.raises(ConfigError, match="holds a training already: give --resume"):
         train(cut)
     resumed = weights(train([*cut, "--resume"]))
+    assert all(torch.equal(whole[name], resumed[name]) for name in whole)
+
+
+def test_a_training_that_was_killed_ends_with_the_weights_of_the_uninterrupted_one(arguments, tmp_path):
+    """SIGKILL, at no chosen moment after the first checkpoint: nothing gets to clean up."""
+    whole = weights(train(arguments("student", f"--output={tmp_path / 'whole'}", epochs=40)))
+    cut = tmp_path / "cut"
+    command = arguments("student", f"--output={cut}", epochs=40)
+    code = "import sys, torch, snnkd.training as t; torch.set_num_threads(int(sys.argv[1])); t.train(sys.argv[2:])"
+    process = subprocess.Popen([sys.executable, "-c", code, str(torch.get_num_threads()), *command])
+    checkpoint = cut / "checkpoints" / "last.ckpt"
+    deadline = time.monotonic() + 120
+    while not checkpoint.exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.kill()
+    assert process.wait() == -signal.SIGKILL
+    assert checkpoint.exists()
+    assert not (cut / "model").exists()
+    resumed = weights(train([*command, "--resume"]))
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)
 
 
