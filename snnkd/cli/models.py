@@ -87,13 +87,16 @@ def open_for(recognizer: "Recognizer", options: argparse.Namespace) -> "EyeDatas
 
 def infer(options: argparse.Namespace) -> int:
     """Write the timelines of recordings."""
-    from snnkd.inference import load
+    from snnkd.inference import Smoothing, load
     from snnkd.inference.files import infer_files
+    from snnkd.inference.sources import find_recordings
 
-    recognizer = load(options.model)
     hardware = None if options.hardware == "none" else options.hardware
     if hardware is not None:
         from snnkd.energy import load_hardware
 
         load_hardware(hardware)  # a wrong name is told before anything is read
-    return 0 if infer_files(recognizer, options.recordings, options.output, hardware) else 2
+    smoothing = Smoothing(options.margin, round(options.minimum * 1e6), options.abstain)
+    recognizer = load(options.model)
+    recordings = find_recordings(options.recordings)
+    return 0 if infer_files(recognizer, recordings, options.output, hardware, smoothing, options.again) else 2

@@ -74,11 +74,24 @@ def make_parser() -> Parser:
 
     sub = add("infer", models.infer, "emotions over time in recordings")
     sub.add_argument("model", metavar="MODEL", help="a model folder, or a Hub id")
-    sub.add_argument("recordings", type=Path, nargs="+", metavar="RECORDING")
+    sub.add_argument(
+        "recordings", nargs="+", metavar="RECORDING", help="files, folders that hold recordings, or patterns in quotes"
+    )
+    sub.add_argument(
+        "--margin", type=types.share, default=0.0, metavar="P",
+        help="tell another emotion once it is more probable by P (default: 0)",
+    )  # fmt: skip
+    sub.add_argument(
+        "--minimum", type=types.number, default=0.0, metavar="SECONDS", help="no segment is shorter (default: 0)"
+    )
+    sub.add_argument(
+        "--abstain", type=types.share, default=0.0, metavar="P", help="tell nothing less probable than P (default: 0)"
+    )
     sub.add_argument(
         "--hardware", default="45nm-fp32", metavar="NAME",
         help="estimate energy on it: a profile's name or YAML file, or none (default: 45nm-fp32)",
     )  # fmt: skip
+    sub.add_argument("--again", action="store_true", help="compute what is there already, too")
     sub.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
     return parser
 

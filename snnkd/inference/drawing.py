@@ -8,6 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
+from snnkd.inference.smoothing import UNSURE
+
 if TYPE_CHECKING:
     from snnkd.inference.timeline import Timeline
     from snnkd.recordings import Frames, Recording
@@ -20,6 +22,7 @@ EMOTION_COLOURS = {
     "surprise": "#d9762b",
     "fear": "#7a4fa3",
     "neutral": "#8a8f98",
+    UNSURE: "#b9bec6",
 }
 INK, MUTED = "#22262b", "#8a8f98"
 

@@ -1,68 +1,144 @@
-"""``snnkd infer``: recordings in, files out."""
+"""``snnkd infer``: recordings in, files out.
 
+A recording is done when its JSON is there, written last, and says the content of the recording, the model and the
+settings that there are now; such a one is not computed again. So a run that was stopped, killed even, goes on where it
+was, and one over more recordings does the new ones.
+"""
+
+import json
 import sys
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
+import snnkd
 from snnkd.errors import ConfigError, SnnkdError
 from snnkd.inference.drawing import png_bytes
+from snnkd.inference.fingerprint import content_hash, model_hash, settings_hash
 from snnkd.inference.recognizer import Recognizer
-from snnkd.inference.timeline import Timeline, write_whole
+from snnkd.inference.smoothing import Smoothing
+from snnkd.inference.timeline import write_whole
 from snnkd.recordings import open_recording
 from snnkd.terminal import bar
 
 HARDWARE = "45nm-fp32"
+ENDINGS = ("csv", "png", "json")
+"""In the order of writing: the JSON comes last and says that the others are whole"""
 
 
-def infer_files(recognizer: Recognizer, recordings: list[Path], output: Path, hardware: str | None = HARDWARE) -> bool:
-    """Write ``NAME.csv``, ``NAME.json`` and ``NAME.png`` into ``output`` for every recording.
+@dataclass
+class Outcome:
+    """What became of the recordings."""
 
-    Energy is estimated for ``hardware``; None leaves it out. A recording that cannot be read is named on standard error
-    and the others go on. Returns whether all could.
+    done: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    """Name and what the JSON says, of those that were computed or were there"""
+    skipped: int = 0
+    """How many of them were there"""
+    failed: list[str] = field(default_factory=list)
+    """Why, one line each"""
+
+
+def infer_files(
+    recognizer: Recognizer,
+    recordings: list[Path],
+    output: Path,
+    hardware: str | None = HARDWARE,
+    smoothing: Smoothing = Smoothing(),  # noqa: B008
+    again: bool = False,
+) -> bool:
+    """Write ``NAME.csv``, ``NAME.png`` and ``NAME.json`` into ``output`` for every recording.
+
+    A recording that cannot be read is named on standard error and the others go on. Returns whether all could.
+
+    Args:
+        recognizer: the model.
+        recordings: see :func:`snnkd.inference.sources.find_recordings`.
+        output: a folder, made if it is not there.
+        hardware: energy is estimated for it; None leaves it out.
+        smoothing: how windows become segments.
+        again: compute what is there already, too.
     """
     recognizer.check()
     if output.exists() and not output.is_dir():
         raise ConfigError(f"{output}: is a file: give a folder for the results")
-    done: list[tuple[str, Timeline]] = []
-    failed: list[str] = []
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"{output}: cannot be made: {error.strerror or error}") from None
+    settings = {"snnkd": snnkd.__version__, "hardware": hardware, "smoothing": asdict(smoothing)}
+    settings |= {"model": model_hash(recognizer.network), "input": recognizer.input}
+    outcome = Outcome()
     with bar() as progress:
         task = progress.add_task("recognising", total=len(recordings), note="")
         for path, name in zip(recordings, output_names(recordings), strict=True):
             progress.update(task, note=name.replace("[", r"\["))
             try:
-                recording = open_recording(path)
-                timeline = recognizer.recognize(recording, hardware)
-                # All three are made before any is written, so that a failure leaves older ones as they were.
-                files = {
-                    "csv": timeline.csv_bytes(),
-                    "json": timeline.json_bytes(),
-                    "png": png_bytes(timeline.plot(recording)),
-                }
-                output.mkdir(parents=True, exist_ok=True)
-                for ending, data in files.items():
-                    write_whole(output / f"{name}.{ending}", data)
-                done.append((name, timeline))
+                facts = {"content": content_hash(path), "settings": settings_hash(settings)} if path.exists() else {}
+                there = None if again else finished(output, name, facts)
+                if there is None:
+                    there = _compute(recognizer, path, output / name, hardware, smoothing, facts)
+                else:
+                    outcome.skipped += 1
+                outcome.done.append((name, there))
             except SnnkdError as error:
-                failed.append(str(error))
+                outcome.failed.append(str(error))
             except OSError as error:
-                failed.append(f"{error.filename or path}: {error.strerror or error}")
+                outcome.failed.append(f"{error.filename or path}: {error.strerror or error}")
             progress.advance(task)
-    if done:
-        Console(highlight=False).print(_summary(done))
-        print(f"wrote {3 * len(done)} files into {output}")
-        for name, timeline in done:
-            facts = timeline.recording
+    _tell(outcome, recognizer, output)
+    return not outcome.failed
+
+
+def finished(output: Path, name: str, facts: dict[str, str]) -> dict[str, Any] | None:
+    """Return what a result's JSON says where it is whole and of these facts, else ``None``."""
+    if not facts or not all((output / f"{name}.{ending}").is_file() for ending in ENDINGS):
+        return None
+    try:
+        found = json.loads((output / f"{name}.json").read_text())
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) and found.get("of") == facts else None
+
+
+def _compute(
+    recognizer: Recognizer, path: Path, place: Path, hardware: str | None, smoothing: Smoothing, facts: dict[str, str]
+) -> dict[str, Any]:
+    recording = open_recording(path)
+    timeline = recognizer.recognize(recording, hardware, smoothing)
+    said = timeline.to_dict() | {"of": facts}
+    # All are made before any is written, so that a failure leaves older ones as they were.
+    files = {
+        "csv": timeline.csv_bytes(),
+        "png": png_bytes(timeline.plot(recording)),
+        "json": (json.dumps(said, indent=1) + "\n").encode(),
+    }
+    for ending in ENDINGS:
+        write_whole(place.with_name(f"{place.name}.{ending}"), files[ending])
+    return said
+
+
+def _tell(outcome: Outcome, recognizer: Recognizer, output: Path) -> None:
+    if outcome.done:
+        Console(highlight=False).print(_summary(outcome.done))
+        new = len(outcome.done) - outcome.skipped
+        there = f"; {outcome.skipped} were there already, of the same content and settings" if outcome.skipped else ""
+        print(f"wrote {len(ENDINGS) * new} files into {output}{there}")
+        for name, said in outcome.done:
+            facts = said["recording"]
             if facts["hot_pixels"]:
                 print(f"{name}: {facts['hot_pixels']} hot pixels with {facts['hot_events']:,} events left out.")
+        hardware = outcome.done[0][1]["model"]["hardware"]
         if hardware is not None:
-            print(f"Energy per second of recording: arithmetic on {done[0][1].model['hardware']}, an estimate.")
+            print(f"Energy per second of recording: arithmetic on {hardware}, an estimate.")
         if recognizer.caution:
             print(f"Note: the model was {recognizer.caution}.")
-    for message in failed:
+    for message in outcome.failed:
         print(f"snnkd: error: {message}", file=sys.stderr)
-    return not failed
+    if outcome.failed and outcome.done:
+        print(f"{len(outcome.failed)} of {len(outcome.failed) + len(outcome.done)} recordings failed.", file=sys.stderr)
 
 
 def output_names(recordings: list[Path]) -> list[str]:
@@ -82,33 +158,28 @@ def output_names(recordings: list[Path]) -> list[str]:
     return names
 
 
-def _summary(done: list[tuple[str, Timeline]]) -> Table:
+def _summary(done: list[tuple[str, dict[str, Any]]]) -> Table:
+    from snnkd.energy import joules_text
+
     table = Table(title="Emotions over time", title_justify="left")
     table.add_column("recording", overflow="fold")
     for heading in ("events", "duration", "sensor", "windows"):
         table.add_column(heading, justify="right", no_wrap=True)
-    powered = any(timeline.watts is not None for _, timeline in done)
+    powered = any(said["watts"] is not None for _, said in done)
     if powered:
         table.add_column("energy", justify="right", no_wrap=True)
     table.add_column("told most")
-    for name, timeline in done:
-        facts = timeline.recording
+    for name, said in done:
+        facts = said["recording"]
         width, height = facts["sensor_size"]
-        shares = sorted(timeline.shares().items(), key=lambda item: -item[1])[:2]
+        shares = sorted(said["shares"].items(), key=lambda item: -item[1])[:2]
         table.add_row(
             name.replace("[", r"\["),
             f"{facts['events']:,}",
             f"{facts['duration_us'] / 1e6:.2f} s",
             f"{width}×{height}",
-            str(len(timeline)),
-            *([_power(timeline)] if powered else []),
+            str(len(said["windows"])),
+            *(["" if said["watts"] is None else f"{joules_text(said['watts'])}/s"] if powered else []),
             ", ".join(f"{emotion} {share:.0%}" for emotion, share in shares if share > 0),
         )
     return table
-
-
-def _power(timeline: Timeline) -> str:
-    """Energy per second of recording."""
-    from snnkd.energy import joules_text
-
-    return "" if timeline.watts is None else f"{joules_text(timeline.watts)}/s"

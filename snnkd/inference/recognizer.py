@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from snnkd.errors import ModelError, RecordingError
 from snnkd.events import bin_events, centre_square, drop_pixels, hot_pixels
+from snnkd.inference.smoothing import Smoothing
 from snnkd.inference.timeline import Timeline
 from snnkd.models import EyeNetwork, load_model
 from snnkd.recordings import Recording, Window
@@ -59,7 +60,12 @@ class Recognizer:
             name = type(self.network).__name__
             raise ModelError(f"{self.source or name}: reads {self.network.modality}: recognising needs an event model")
 
-    def recognize(self, recording: Recording, hardware: str | None = None) -> Timeline:
+    def recognize(
+        self,
+        recording: Recording,
+        hardware: str | None = None,
+        smoothing: Smoothing = Smoothing(),  # noqa: B008
+    ) -> Timeline:
         """Run over all of a recording.
 
         A step begins every ``step_us`` and sees the events of its first ``window_us``, as in the training.
@@ -69,6 +75,7 @@ class Recognizer:
         Args:
             recording: what :func:`snnkd.open_recording` returns.
             hardware: estimate the energy of each window on it (:mod:`snnkd.energy`), which takes some more time.
+            smoothing: how windows become segments.
 
         Raises:
             ModelError: a network that does not read events.
@@ -129,6 +136,7 @@ class Recognizer:
                 "hardware": None if priced is None else priced.name,
             },
             joules=np.concatenate(joules) if joules else None,
+            smoothing=smoothing,
         )
 
     def _recording_facts(

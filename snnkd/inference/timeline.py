@@ -8,12 +8,15 @@ import json
 import os
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from snnkd.inference.smoothing import UNSURE, Smoothing
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -54,6 +57,8 @@ class Timeline:
     """Facts of the model and of the settings"""
     joules: NDArray[np.float64] | None = None
     """``(N,)`` energy of each window on ``model["hardware"]``, arithmetic alone; ``None`` where it was not estimated"""
+    smoothing: Smoothing = field(default_factory=Smoothing)
+    """How windows become segments"""
 
     @property
     def watts(self) -> float | None:
@@ -87,9 +92,17 @@ class Timeline:
         """``(N,)`` whether the window holds any event."""
         return self.events > 0
 
+    @cached_property
+    def told(self) -> list[str]:
+        """What is told of each window, smoothed: an emotion, or ``unsure``."""
+        places = self.smoothing.told(self.probabilities, self.window_us)
+        return [UNSURE if place < 0 else self.emotions[place] for place in places]
+
     def segments(self) -> list[Segment]:
-        """Join consecutive windows of one label."""
-        labels, confidence = self.labels, self.confidence
+        """Join consecutive windows of which the same is told; confidence is the mean of that emotion's probability."""
+        labels, probabilities = self.told, self.probabilities
+        place = [self.emotions.index(label) if label != UNSURE else -1 for label in labels]
+        confidence = np.array([row.max() if k < 0 else row[k] for row, k in zip(probabilities, place, strict=True)])
         cuts = [0, *(i for i in range(1, len(self)) if labels[i] != labels[i - 1]), len(self)]
         return [
             Segment(
@@ -110,7 +123,7 @@ class Timeline:
 
     def _rows(self) -> Iterator[dict[str, Any]]:
         origin = self.recording.get("start_us", int(self.start_us[0]) if len(self) else 0)
-        probabilities, labels = self.probabilities, self.labels
+        probabilities, labels, told = self.probabilities, self.labels, self.told
         for i, start in enumerate(map(int, self.start_us)):
             end = start + self.window_us
             yield {
@@ -121,6 +134,7 @@ class Timeline:
                 "events": int(self.events[i]),
                 "valid": bool(self.events[i] > 0),
                 "label": labels[i],
+                "told": told[i],
                 "confidence": round(float(probabilities[i].max()), 6),
                 **({} if self.joules is None else {"joules": float(f"{self.joules[i]:.4g}")}),
                 **{f"p_{name}": round(float(p), 6) for name, p in zip(self.emotions, probabilities[i], strict=True)},
@@ -134,7 +148,7 @@ class Timeline:
         """Return what :meth:`to_csv` writes."""
         text = io.StringIO()
         rows = list(self._rows())
-        columns = ["start_us", "end_us", "start_s", "end_s", "events", "valid", "label", "confidence"]
+        columns = ["start_us", "end_us", "start_s", "end_s", "events", "valid", "label", "told", "confidence"]
         columns += [] if self.joules is None else ["joules"]
         writer = csv.DictWriter(text, [*columns, *(f"p_{name}" for name in self.emotions)], lineterminator="\n")
         writer.writeheader()
@@ -147,7 +161,11 @@ class Timeline:
 
     def json_bytes(self) -> bytes:
         """Return what :meth:`to_json` writes."""
-        data = {
+        return (json.dumps(self.to_dict(), indent=1) + "\n").encode()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what :meth:`to_json` writes as plain data."""
+        return {
             "format": "snnkd-timeline",
             "version": 1,
             "recording": self.recording,
@@ -155,11 +173,11 @@ class Timeline:
             "emotions": list(self.emotions),
             "window_us": self.window_us,
             "watts": self.watts,
+            "smoothing": asdict(self.smoothing),
             "shares": self.shares(),
             "segments": [vars(segment) for segment in self.segments()],
             "windows": list(self._rows()),
         }
-        return (json.dumps(data, indent=1) + "\n").encode()
 
     def plot(self, recording: "Recording | None" = None) -> "Figure":
         """Draw the timeline; with the ``recording``, its frames above it."""

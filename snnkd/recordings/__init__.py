@@ -15,7 +15,7 @@ from snnkd.recordings.hdf5_writer import Hdf5Writer
 from snnkd.recordings.images import ImageFolderRecording
 from snnkd.recordings.npz import NpzRecording
 from snnkd.recordings.recording import Frames, Recording, Window
-from snnkd.recordings.registry import Format, known_formats, open_recording, register_format
+from snnkd.recordings.registry import Format, is_recording, known_formats, open_recording, register_format
 from snnkd.recordings.see import SeeRecording
 from snnkd.recordings.sensor import simulate_events
 from snnkd.recordings.sensor_fit import compare_events, fit_sensor
@@ -50,6 +50,7 @@ __all__ = [
     "compare_events",
     "convert",
     "fit_sensor",
+    "is_recording",
     "known_formats",
     "open_recording",
     "register_format",

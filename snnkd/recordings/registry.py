@@ -124,6 +124,16 @@ def open_recording(path: str | PathLike[str], **options: Any) -> Recording:
     return recording
 
 
+def is_recording(path: str | PathLike[str]) -> bool:
+    """Whether a file or folder is of a known format: by its content, or, where this is broken or empty, by its name."""
+    path = Path(path)
+    try:
+        return _format_of(path, _head(path)) is not None
+    except RecordingError:
+        known = tuple(ending for candidate in _formats for ending in candidate.extensions)
+        return path.is_file() and path.name.lower().endswith(known)
+
+
 def _head(path: Path) -> bytes:
     """The first bytes of a file that can be read as often as one likes; none of a folder."""
     if not path.exists():

@@ -1,0 +1,140 @@
+"""Many recordings: what is meant, what is done already, what a killed run leaves."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+
+import snnkd
+from snnkd.cli import main
+from snnkd.datasets import EMOTIONS
+from snnkd.datasets.eyesim import simulate_sequence
+from snnkd.errors import ConfigError
+from snnkd.events import empty_events
+from snnkd.inference import files
+from snnkd.inference.sources import find_recordings
+from snnkd.models import EventStudent, save_model
+from snnkd.recordings import write_hdf5
+
+
+@pytest.fixture
+def model(tmp_path):
+    torch.manual_seed(0)
+    return save_model(
+        EventStudent((32, 32), (4, 8)), tmp_path / "model", emotions=EMOTIONS, input={"window_us": 20_000, "steps": 8}
+    )
+
+
+@pytest.fixture
+def many(tmp_path):
+    """Recordings in folders, and files that are none."""
+    made = simulate_sequence(0, 1, "surprise", 0, size=(32, 32), duration_s=0.5)
+    for name in ("a.h5", "deep/b.h5", "deep/deeper/c.h5", 'deep/[d] & "e".h5'):
+        path = tmp_path / "many" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_hdf5(path, made.events, (32, 32), made.frames, made.metadata)
+    (tmp_path / "many" / "notes.md").write_text("no recording")
+    (tmp_path / "many" / ".hidden.h5").write_bytes((tmp_path / "many" / "a.h5").read_bytes())
+    return tmp_path / "many"
+
+
+def names(paths, root):
+    return [path.relative_to(root).as_posix() for path in paths]
+
+
+def test_what_is_meant(many):
+    every = ["a.h5", 'deep/[d] & "e".h5', "deep/b.h5", "deep/deeper/c.h5"]
+    assert names(find_recordings([many]), many) == every
+    assert names(find_recordings([many / "deep", many / "a.h5", many]), many) == [*every[1:], "a.h5"]
+    assert names(find_recordings([f"{many}/*.h5"]), many) == ["a.h5"]
+    assert names(find_recordings([f"{many}/**/c.h5"]), many) == ["deep/deeper/c.h5"]
+    assert find_recordings([many / "deep" / '[d] & "e".h5'])  # a name that looks like a pattern is a name
+    assert find_recordings(["absent.h5"])  # which opening then tells
+    with pytest.raises(ConfigError, match="matches no recording"):
+        find_recordings([f"{many}/*.aedat4"])
+    (many / "empty").mkdir()
+    with pytest.raises(ConfigError, match="empty: holds no recording"):
+        find_recordings([many / "empty"])
+
+
+def stamps(folder):
+    return {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
+
+
+def test_what_is_done_is_not_done_again_unless_something_changed(model, many, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert main(["infer", str(model), str(many), "-o", str(out)]) == 0
+    first = stamps(out)
+    assert len(first) == 4 * len(files.ENDINGS)
+    assert main(["infer", str(model), str(many), "-o", str(out)]) == 0
+    assert stamps(out) == first
+    assert "4 were there already" in capsys.readouterr().out
+    # Another content: only this one is computed.
+    made = simulate_sequence(0, 1, "fear", 0, size=(32, 32), duration_s=0.5)
+    write_hdf5(many / "a.h5", made.events, (32, 32), overwrite=True)
+    assert main(["infer", str(model), str(many), "-o", str(out)]) == 0
+    changed = {name for name, stamp in stamps(out).items() if stamp != first[name]}
+    assert changed == {f"a.{ending}" for ending in files.ENDINGS}
+    # Other settings, or one file gone: computed.
+    second = stamps(out)
+    (out / "b.csv").unlink()
+    assert main(["infer", str(model), str(many), "-o", str(out)]) == 0
+    assert {n for n, s in stamps(out).items() if s != second.get(n)} == {f"b.{ending}" for ending in files.ENDINGS}
+    assert main(["infer", str(model), str(many), "-o", str(out), "--margin", "0.2"]) == 0
+    assert all(stamp != first[name] for name, stamp in stamps(out).items())
+    third = stamps(out)
+    assert main(["infer", str(model), str(many), "-o", str(out), "--margin", "0.2", "--again"]) == 0
+    assert all(stamp != third[name] for name, stamp in stamps(out).items())
+
+
+def test_one_bad_recording_never_stops_the_others(model, many, tmp_path, capsys):
+    write_hdf5(many / "deep" / "silent.h5", empty_events(), (32, 32))
+    whole = (many / "a.h5").read_bytes()
+    (many / "cut.h5").write_bytes(whole[: len(whole) // 3])
+    (many / "none.h5").write_bytes(b"")
+    out = tmp_path / "out"
+    assert main(["infer", str(model), str(many), "absent.h5", "-o", str(out)]) == 2
+    error = capsys.readouterr().err
+    for part in ("silent.h5: holds no events", "cut.h5", "none.h5: the file is empty", "absent.h5: no such file"):
+        assert part in error
+    assert "4 of 8 recordings failed." in error
+    assert len(list(out.glob("*.json"))) == 4
+
+
+def test_a_run_that_was_killed_is_gone_on_with(model, tmp_path):
+    """SIGKILL over fifty recordings: every result whole, none computed twice, nothing half-written under a name."""
+    made = simulate_sequence(0, 2, "anger", 0, size=(32, 32), duration_s=0.4)
+    folder, out = tmp_path / "fifty", tmp_path / "out"
+    folder.mkdir()
+    for number in range(50):
+        write_hdf5(folder / f"{number:02d}.h5", made.events[: -1 - number], (32, 32))
+    command = [sys.executable, "-m", "snnkd.cli", "infer", str(model), str(folder), "-o", str(out)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while len(list(out.glob("*.json"))) < 5 and time.monotonic() < deadline and process.poll() is None:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    left = {path.name: path.stat().st_mtime_ns for path in out.glob("*.json") if not path.name.startswith(".")}
+    assert 5 <= len(left) < 50
+    for name in left:
+        assert json.loads((out / name).read_text())["format"] == "snnkd-timeline"
+    assert main(["infer", str(model), str(folder), "-o", str(out)]) == 0
+    after = {path.name: path.stat().st_mtime_ns for path in out.glob("[0-9]*.json")}
+    assert len(after) == 50
+    assert {name: after[name] for name in left} == left  # none twice
+    expected = snnkd.load(model).recognize(snnkd.open_recording(folder / "07.h5"), "45nm-fp32")
+    assert json.loads((out / "07.json").read_text())["windows"] == json.loads(expected.json_bytes())["windows"]
+
+
+def test_an_output_that_cannot_be_written_is_told_at_once(model, many, tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    assert main(["infer", str(model), str(many), "-o", str(tmp_path / "file")]) == 2
+    assert main(["infer", str(model), str(many), "-o", str(tmp_path / "file" / "below")]) == 2
+    error = capsys.readouterr().err
+    assert "is a file: give a folder" in error
+    assert "cannot be made" in error
