@@ -355,6 +355,38 @@ def test_attention_of_spikes_adds_and_of_currents_multiplies():
     assert torch.equal(row.totals["macs"], torch.full((3, 2), 4.0 * 5 * 4, dtype=torch.float64))
 
 
+def test_fused_attention_counts_as_its_two_products():
+    class Attention(nn.Module):
+        def forward(self, x):
+            y = x.flatten(0, 1)[:, None]
+            return functional.scaled_dot_product_attention(y, y, y)
+
+    rows_ = list(counted(Attention(), torch.randn(3, 2, 5, 8), "analog").layers.values())
+    assert sum(row.totals["macs"].sum() for row in rows_) == 3 * 2 * (5 * 5 * 8 + 5 * 5 * 8)
+    assert sum(row.totals["uncounted"].sum() for row in rows_) == 3 * 2 * 5 * 5  # the softmax
+
+
+def test_selection_costs_nothing_and_signs_are_ternary():
+    linear = nn.Linear(6, 4)
+
+    class Network(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.one, self.two, self.lif = linear, linear, LIF(beta=0.5, threshold=0.5)
+
+        def forward(self, x):
+            spikes = self.lif(x)[0]
+            kept = torch.where(x > 0, spikes, 0.0)
+            return self.one(kept) + functional.linear(torch.sign(x) * (x.abs() > 0.5), linear.weight)
+
+    torch.manual_seed(0)
+    x = torch.randn(3, 2, 6)
+    counter = counted(Network(), x, "analog")
+    kinds = {row.name: row.input_kind for row in counter.layers.values() if row.totals["inputs"].sum()}
+    assert kinds["one"] == "binary"
+    assert not any(row.kind == "uncounted" for row in counter.layers.values())
+
+
 def test_what_has_no_count_is_listed_with_its_size():
     network = OverTime(nn.Conv2d(1, 2, 3), nn.GELU())
     found = rows(network, torch.rand(2, 1, 1, 4, 4), "analog")

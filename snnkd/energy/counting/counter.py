@@ -31,8 +31,8 @@ class Counter(TorchDispatchMode):
     """Counts while active: ``with Counter(network) as counter: network(x)``; then read ``counter.layers``.
 
     What flows is seen below the modules, so that functions called in ``forward`` count as their modules do. What a
-    sample costs hangs neither on those beside it in the batch nor on how often the counter was used before: totals
-    of several clips are in ``clips``.
+    sample costs does not hang on those beside it in the batch. The rows hold the last pass;
+    :class:`~snnkd.energy.Profiler` adds passes up.
 
     Args:
         network: any module; its first tensor argument is ``(T, B, ...)``, time first.
@@ -222,6 +222,10 @@ PRODUCTS: dict[str, Callable[[Counter, Any, Any], Origin]] = {
     "addmm": lambda counter, output, args: synapses.matrix(counter, output, args[1], args[2]),
     "mv": lambda counter, output, args: synapses.matrix(counter, output, args[0], args[1][:, None]),
     "bmm": lambda counter, output, args: synapses.batched(counter, output, args[0], args[1]),
+    "_scaled_dot_product_flash_attention_for_cpu": lambda counter, output, args: synapses.attention(counter, *args[:3]),
+    "_scaled_dot_product_flash_attention": lambda counter, output, args: synapses.attention(counter, *args[:3]),
+    "_scaled_dot_product_efficient_attention": lambda counter, output, args: synapses.attention(counter, *args[:3]),
+    "_scaled_dot_product_attention_math": lambda counter, output, args: synapses.attention(counter, *args[:3]),
     "baddbmm": lambda counter, output, args: synapses.batched(counter, output, args[1], args[2]),
 }
 OURS: dict[str, Callable[..., None]] = {

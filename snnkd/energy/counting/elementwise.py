@@ -19,14 +19,14 @@ def _names(text: str) -> frozenset[str]:
 
 KEEPS = _names(
     """view reshape _unsafe_view _reshape_alias permute transpose t squeeze unsqueeze slice select narrow expand clone
-    contiguous detach alias _to_copy to copy index index_select gather flatten unfold pixel_shuffle repeat flip roll
+    contiguous detach alias _to_copy to index index_select gather flatten unfold pixel_shuffle repeat flip roll
     split split_with_sizes chunk unbind lift_fresh constant_pad_nd masked_fill as_strided movedim diagonal
-    upsample_nearest2d native_dropout dropout"""
+    upsample_nearest2d native_dropout dropout index_put scatter neg"""
 )
 """Move values and change none"""
 MAKES = _names(
     """zeros ones empty full zeros_like ones_like empty_like full_like new_zeros new_ones new_empty new_full arange
-    linspace eye scalar_tensor rand randn rand_like randn_like bernoulli empty_strided new_empty_strided"""
+    linspace eye scalar_tensor fill zero rand randn rand_like randn_like bernoulli empty_strided new_empty_strided"""
 )
 COMPARES = _names("gt ge lt le eq ne logical_and logical_or logical_not bitwise_and bitwise_or isnan")
 PAIRS = _names("maximum minimum cummax")
@@ -177,6 +177,23 @@ def keeps(counter: "Counter", output: Any, x: Any, *_: Any) -> Origin:
     return counter.origins.of(x[0] if isinstance(x, list | tuple) and x else x)
 
 
+def copies(counter: "Counter", output: Tensor, x: Any, source: Any, *_: Any) -> Origin:
+    """What holds of what is copied."""
+    return counter.origins.of(source)
+
+
+def selects(counter: "Counter", output: Tensor, condition: Tensor, a: Any = 0, b: Any = 0) -> Origin:
+    """One of two, value by value: nothing is computed. A zero is among any spikes."""
+    parts = [counter.origins.of(x) for x in (a, b) if not (isinstance(x, int | float) and x == 0)]
+    return replace(joined(parts), fold=None)
+
+
+def signs(counter: "Counter", output: Tensor, x: Tensor) -> Origin:
+    """A comparison a value; what comes out is −1, 0 or 1."""
+    counter.note_even(output, {"comparisons": output.numel()})
+    return Origin(unit=1.0)
+
+
 def concatenates(counter: "Counter", output: Tensor, parts: Any, *_: Any) -> Origin:
     """What holds of all parts."""
     return joined([counter.origins.of(part) for part in parts])
@@ -197,4 +214,7 @@ HANDLERS: dict[str, Handler] = {
     **dict.fromkeys(NORMS, batch_norm),
     **dict.fromkeys(("native_layer_norm", "native_group_norm"), sample_norm),
     **dict.fromkeys(("cat", "stack"), concatenates),
+    "copy": copies,
+    "where": selects,
+    "sign": signs,
 }

@@ -67,6 +67,17 @@ def batched(counter: "Counter", output: Tensor, a: Tensor, b: Tensor) -> Origin:
     return NOTHING
 
 
+def attention(counter: "Counter", query: Tensor, key: Tensor, value: Tensor) -> Origin:
+    """Fused attention, ``(…, L, E)``, ``(…, S, E)``, ``(…, S, V)``: scores and sums are MACs, the softmax uncounted."""
+    *heads, length, width = query.shape
+    number = float(torch.Size(heads).numel() * length * key.shape[-2])
+    row, place = counter.row("matmul"), counter.place(query.shape)
+    row.outputs = max(row.outputs, query.numel() // max(counter.samples(query.shape), 1))
+    row.add(macs=place.even(number * (width + value.shape[-1])))
+    counter.note_uncounted(query, number)
+    return NOTHING
+
+
 def _is_spiking(counter: "Counter", x: Tensor) -> bool:
     origin = counter.origins.of(x)
     return origin.spikes or (origin.unit is not None and not origin.constant)
