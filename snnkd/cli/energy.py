@@ -41,6 +41,8 @@ def energy(options: argparse.Namespace) -> int:
 
         reports = [by_rate(report, recognizer.network) for report in reports]
     other = None
+    if options.against is None:
+        options.against = _teacher(recognizer)
     if options.against is not None:
         other, _ = _profile(load(options.against), argparse.Namespace(**{**vars(options), "model": options.against}))
     measured = _measured(recognizer.network, clip) if options.measure else None
@@ -55,6 +57,12 @@ def energy(options: argparse.Namespace) -> int:
         beside = None if other is None else {_name(options.against): other}
         _write(reports, beside, _name(options.model), options.output, quiet=options.json)
     return 0
+
+
+def _teacher(recognizer: "Recognizer") -> str | None:
+    """The folder of the model's teacher, where the model says which and it is there."""
+    said = recognizer.training.get("teacher")
+    return said if isinstance(said, str) and Path(said).is_dir() else None
 
 
 def _profile(recognizer: "Recognizer", options: argparse.Namespace) -> "tuple[Profiler, Tensor]":

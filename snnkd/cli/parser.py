@@ -107,7 +107,7 @@ def _add_energy(parser: Parser) -> None:
     parser.add_argument(
         "--list-hardware", action="store_true", help="list the profiles, constants and sources, and end"
     )
-    parser.add_argument("--against", metavar="MODEL", help="another model, to set beside it on the same clips")
+    parser.add_argument("--against", metavar="MODEL", help="another model beside it (default: its teacher, if there)")
     parser.add_argument(
         "--method", choices=("exact", "rate"), default="exact",
         help="count exactly, or rate × FLOPs as papers do (an approximation, to compare with their tables)",

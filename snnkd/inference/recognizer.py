@@ -36,6 +36,8 @@ class Recognizer:
     """Where the model is from"""
     input: dict[str, Any] = field(default_factory=dict)
     """What ``config.json`` says of the training's data: windows, split, persons"""
+    training: dict[str, Any] = field(default_factory=dict)
+    """What it says of the training: epochs, scores on validation, the teacher's folder"""
 
     @property
     def dataset(self) -> str:
@@ -174,4 +176,4 @@ def load(path: str | Path) -> Recognizer:
             raise ModelError(
                 f"{path}: config.json: input.{key} must be a whole number from 1 up to 60 s, got {value!r}"
             )
-    return Recognizer(network, config.emotions, config.input["window_us"], str(path), config.input)
+    return Recognizer(network, config.emotions, config.input["window_us"], str(path), config.input, config.training)

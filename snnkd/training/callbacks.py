@@ -58,6 +58,7 @@ class SaveModel(Callback):
         if not isinstance(pl_module, EmotionModule) or not isinstance(data, EyeData):
             raise ConfigError("model: must be a module of snnkd.training and data one of its data modules")
         facts: dict[str, Any] = {"module": type(pl_module).__name__, "epochs": trainer.current_epoch}
+        facts |= pl_module.facts
         for name in ("val/war", "val/uar"):
             if name in trainer.callback_metrics:
                 facts[name.replace("/", "_")] = round(float(trainer.callback_metrics[name]), 4)

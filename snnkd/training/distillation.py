@@ -81,6 +81,7 @@ class Distillation(EmotionModule):
         self.teacher_input: dict[str, Any] = {}
         """What the teacher's model folder says of its data"""
         if isinstance(teacher, str):
+            self.facts["teacher"] = teacher  # which energy is held against
             teacher, config = load_model(teacher)
             self.teacher_input = config.input
         self.conflicts = conflicts

@@ -79,6 +79,8 @@ class EmotionModule(pl.LightningModule):
         self.confusion = MulticlassConfusionMatrix(network.classes)
         self.start_input: dict[str, Any] = {}
         """What the model folder that the network begins with says of its data"""
+        self.facts: dict[str, Any] = {}
+        """What the model folder is to say of this training, beside epochs and scores"""
 
     @property
     def networks(self) -> tuple[EyeNetwork, ...]:

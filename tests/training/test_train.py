@@ -11,6 +11,7 @@ import lightning.pytorch as pl
 import pytest
 import torch
 
+from snnkd.cli import main
 from snnkd.errors import ConfigError, DatasetError, ModelError
 from snnkd.models import EventStudent, load_model
 from snnkd.training import Classification, train
@@ -49,7 +50,7 @@ def weights(folder):
     return load_model(folder)[0].state_dict()
 
 
-def test_teacher_then_distilled_student(arguments, tmp_path):
+def test_teacher_then_distilled_student(arguments, tmp_path, eyesim_root, capsys):
     teacher = train(arguments("teacher"))
     config = load_model(teacher)[1]
     assert teacher == tmp_path / "teacher" / "model"
@@ -80,6 +81,9 @@ def test_teacher_then_distilled_student(arguments, tmp_path):
         )
     )
     assert isinstance(load_model(student)[0], EventStudent)
+    assert load_model(student)[1].training["teacher"] == str(teacher)
+    assert main(["energy", str(student), "--data", str(eyesim_root), "--subset", "test", "--clips", "2"]) == 0
+    assert "teacher/model, 45nm-fp32" in capsys.readouterr().out  # beside its teacher, without being asked
     with open(tmp_path / "distill" / "logs" / "version_0" / "metrics.csv") as file:
         assert {"train/label", "train/kd", "train/feature_hint"} <= set(next(csv.DictReader(file)))
 
