@@ -25,10 +25,26 @@ def tradeoff(result: dict[str, Any]) -> bytes:
         [row["uar"]["high"] - row["uar"]["value"] for row in rows],
     ]
     axes.errorbar(
-        joules, uars, spread, color=BLUE, marker="o", lw=2, capsize=3, elinewidth=1, label="price of operations"
+        joules,
+        uars,
+        spread,
+        color=BLUE,
+        marker="o",
+        lw=2,
+        capsize=3,
+        elinewidth=1,
+        label="trained with a price (energy_weight beside it)",
     )
     for x, y, row in zip(joules, uars, rows, strict=True):
-        axes.annotate(f"{row['price']:g}", (x, y), xytext=(6, 6), textcoords="offset points", color=BLUE, fontsize=9)
+        axes.annotate(
+            f"{row['price']:g}",
+            (x, y),
+            xytext=(7, 5),
+            textcoords="offset points",
+            color=BLUE,
+            fontsize=10,
+            weight="bold",
+        )
     curve = sorted(result["early_exit"], key=lambda row: row["joules"])
     axes.plot(
         [row["joules"] * micro for row in curve], [row["uar"] for row in curve],

@@ -5,10 +5,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import cv2
+import hypothesis
 import numpy as np
 import pytest
 
 from snnkd.datasets.eyesim import generate
+
+# A busy machine is no failure: no test asserts a time, and hypothesis would after 200 ms.
+hypothesis.settings.register_profile("snnkd", deadline=None)
+hypothesis.settings.load_profile("snnkd")
 
 FOLDERS = ("angry", "disgust", "fear", "happiness", "neutraL", "sadness", "surprise")
 SIZE = (48, 36)  # W, H of the images

@@ -12,24 +12,24 @@ DSEE's tree is not public, so a copy says itself where things are: ``dsee.yaml``
     events: "{subset}/{person}/{take:\\d+}_{lighting}.h5"     # any format of snnkd.open_recording
     emotion: happiness               # of all sequences, where the names do not say it
 
-============  =======================================================================================================
-key           meaning
-============  =======================================================================================================
-``kind``      ``images``: ``events`` names folders of event images, each covering ``window_us``, one a frame;
-              ``recording``: it names recordings
-``events``    where they are, relative to the mapping's folder
-``frames``    where the frames are: folders of images, as many as event images. Of recordings: left out where the
-              recording has the frames itself, ``none`` where there are none
-``emotions``  spellings of emotions beyond the usual: ``{joy: happiness}``; ``lightings`` likewise
-``emotion``   of all sequences, where the patterns have no ``{emotion}``; without both they have no label.
-              ``lighting`` likewise; without both it is unknown
-``subsets``   spellings of ``{subset}`` beyond train, val and test: ``{training: train, testing: test}``
-``window_us`` length of an event image, 33,333 where left out; only of ``kind: images``
-``margin``    grey levels from mid-grey that make an event, as :class:`~snnkd.datasets.SEE` has it; only of images
-``frame_rate``, ``frame_times``  of frames in folders beside recordings: their rate where names do not tell their
-              times, and whether the times are the events' (``recording``) or the first frame falls on the first event
-              (``start``, where left out)
-============  =======================================================================================================
+=============  =======================================================================================================
+key            meaning
+=============  =======================================================================================================
+``kind``       ``images``: ``events`` names folders of event images, each covering ``window_us``, one a frame;
+               ``recording``: it names recordings
+``events``     where they are, relative to the mapping's folder
+``frames``     where the frames are: folders of images, as many as event images. Of recordings: left out where the
+               recording has the frames itself, ``none`` where there are none
+``emotions``   spellings of emotions beyond the usual: ``{joy: happiness}``; ``lightings`` likewise
+``emotion``    of all sequences, where the patterns have no ``{emotion}``; without both they have no label.
+               ``lighting`` likewise; without both it is unknown
+``subsets``    spellings of ``{subset}`` beyond train, val and test: ``{training: train, testing: test}``
+``window_us``  length of an event image, 33,333 where left out; only of ``kind: images``
+``margin``     grey levels from mid-grey that make an event, as :class:`~snnkd.datasets.SEE` has it; only of images
+\              ``frame_rate`` and ``frame_times`` of frames in folders beside recordings: their rate where names do not
+               tell their times, and whether the times are the events' (``recording``) or the first frame falls on the
+               first event (``start``, where left out)
+=============  =======================================================================================================
 
 In a pattern ``{person}`` (which must be there), ``{emotion}``, ``{lighting}``, ``{take}`` and ``{subset}`` stand for
 one or more characters but ``/``, as few as fit, and ``*`` for any number of them; ``{take:\d+}`` for what that regular

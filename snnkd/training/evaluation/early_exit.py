@@ -21,7 +21,7 @@ from snnkd.training.evaluation.bootstrap import Estimate, estimate, person_weigh
 from snnkd.training.evaluation.predictions import Predictions
 from snnkd.training.evaluation.statistics import PersonStatistics
 
-CANDIDATES = 200
+CANDIDATES = 400
 NEVER = 1.01
 """A threshold that no confidence reaches"""
 
@@ -67,11 +67,11 @@ def uar_of(predictions: Predictions) -> float:
 
 
 def candidates(steps: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Thresholds between which something changes: quantiles of the confidences before the last step, and never."""
-    seen = confidences(steps)[:, :-1].ravel()
-    if not len(seen):
-        return np.array([NEVER])
-    return np.unique(np.append(np.quantile(seen, np.linspace(0, 1, CANDIDATES), method="inverted_cdf"), NEVER))
+    """Thresholds at which something changes: the confidences before the last step, quantiles of many, and never."""
+    seen = np.unique(confidences(steps)[:, :-1])
+    if len(seen) > CANDIDATES:
+        seen = np.quantile(seen, np.linspace(0, 1, CANDIDATES), method="inverted_cdf")
+    return np.unique(np.append(seen, NEVER))
 
 
 def calibrate(validation: Predictions, tolerance: float = 0.01) -> float:
