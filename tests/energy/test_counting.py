@@ -387,6 +387,66 @@ def test_selection_costs_nothing_and_signs_are_ternary():
     assert not any(row.kind == "uncounted" for row in counter.layers.values())
 
 
+class Through(nn.Module):
+    """A layer, and a function that runs it."""
+
+    def __init__(self, layer, function):
+        super().__init__()
+        self.layer, self.function = layer, function
+
+    def forward(self, x):
+        return self.function(self.layer, x)
+
+
+def filled(layer, x):
+    """Through a buffer of zeros that is written step by step."""
+    buffer = torch.zeros_like(x)
+    for t, step in enumerate(x):
+        buffer[t] = step
+    return layer(buffer.flatten(0, 1))
+
+
+def test_a_buffer_that_was_written_into_is_no_constant():
+    torch.manual_seed(0)
+    x = (torch.rand(3, 2, 2, 5, 5) < 0.3).float()
+    conv = nn.Conv2d(2, 3, 3)
+    expected = only(OverTime(conv), x).totals["accumulates"]
+    assert torch.equal(only(Through(conv, filled), x, "auto").totals["accumulates"], expected)
+    around = nn.Conv2d(2, 3, 3, padding=1, padding_mode="circular")  # which writes into a buffer, too
+    plain = nn.Conv2d(2, 3, 3)
+    padded = functional.pad(x.flatten(0, 1), (1, 1, 1, 1), mode="circular")
+    row = only(Through(around, lambda layer, x: layer(x.flatten(0, 1))), x, "auto")
+    assert torch.equal(row.totals["accumulates"].flatten(), convolution_pairs(plain, padded))
+
+
+def test_weights_that_are_worked_out_are_weights():
+    torch.manual_seed(0)
+    x = torch.rand(3, 2, 6)
+    normed = nn.utils.parametrizations.weight_norm(nn.Linear(6, 4))
+    einsum = Through(nn.Linear(6, 4), lambda layer, x: torch.einsum("tbd,od->tbo", x, layer.weight))
+    for network in (normed, einsum):
+        row = only(network, x, "analog")
+        assert row.totals["macs"].tolist() == [[24, 24]] * 3
+
+
+def test_recurrent_and_attending_layers_of_pytorch_are_counted():
+    x = torch.randn(5, 2, 6)
+
+    def macs(layer, function):
+        rows_ = counted(Through(layer, function), x, "analog").layers.values()
+        return sum(float(row.totals["macs"].sum()) for row in rows_) / 2, rows_
+
+    lstm, rows_ = macs(nn.LSTM(6, 4), lambda layer, x: layer(x)[0])
+    assert lstm == 5 * (16 * 6 + 16 * 4)
+    assert any(row.totals["uncounted"].sum() for row in rows_)  # its gates
+    gru, _ = macs(nn.GRU(6, 4), lambda layer, x: layer(x)[0])
+    assert gru == 5 * 12 * 6 + 4 * 12 * 4  # the first state is zero
+    encoder = nn.TransformerEncoderLayer(6, 2, 8)  # past whose modules evaluation has a short way
+    found, _ = macs(encoder, lambda layer, x: layer(x))
+    assert found == 5 * (6 * 18 + 6 * 6 + 2 * 6 * 8) + 2 * 5 * 5 * 6
+    assert torch.backends.mha.get_fastpath_enabled()
+
+
 def test_what_has_no_count_is_listed_with_its_size():
     network = OverTime(nn.Conv2d(1, 2, 3), nn.GELU())
     found = rows(network, torch.rand(2, 1, 1, 4, 4), "analog")

@@ -72,12 +72,16 @@ class Counter(TorchDispatchMode):
         for module in self._names:
             self._handles.append(module.register_forward_pre_hook(self._enter, with_kwargs=True))
             self._handles.append(module.register_forward_hook(self._leave, always_call=True))
+        # Transformers of PyTorch go past their own modules in evaluation, by operators that hide what they do.
+        self._fast = torch.backends.mha.get_fastpath_enabled()
+        torch.backends.mha.set_fastpath_enabled(False)
         super().__enter__()
         return self
 
     def __exit__(self, *exception: Any) -> None:
         """Stop counting."""
         super().__exit__(*exception)
+        torch.backends.mha.set_fastpath_enabled(self._fast)
         for handle in self._handles:
             handle.remove()
         self._handles.clear()
@@ -136,14 +140,15 @@ class Counter(TorchDispatchMode):
         elif name in elementwise.HANDLERS:
             if not inside or name in elementwise.KEEPS:
                 found = elementwise.HANDLERS[name](self, output, *args)
-        elif not inside and isinstance(output, Tensor) and output.is_floating_point():
-            if all(self.origins.of(tensor).constant for tensor in _tensors(args)):
-                found = Origin(constant=True)
-            else:
-                self.note_uncounted(output, float(output.numel()))
+        elif all(self.origins.of(tensor).constant for tensor in _tensors(args)):
+            found = Origin(constant=True)
+        elif not inside:
+            for tensor in _tensors(output):
+                if tensor.is_floating_point():
+                    self.note_uncounted(tensor, float(tensor.numel()))
         if found is not None:
             for tensor in _tensors(output):
-                self.origins.put(tensor, found)
+                self.origins.write(tensor, found) if in_place else self.origins.put(tensor, found)
         return output
 
     def _ours(self, name: str, output: Any, args: Any) -> Origin | None:
@@ -220,6 +225,7 @@ PRODUCTS: dict[str, Callable[[Counter, Any, Any], Origin]] = {
     "linear": _linear,
     "mm": lambda counter, output, args: synapses.matrix(counter, output, args[0], args[1]),
     "addmm": lambda counter, output, args: synapses.matrix(counter, output, args[1], args[2]),
+    "mkldnn_rnn_layer": lambda counter, output, args: synapses.recurrent(counter, output, *args[:3]),
     "mv": lambda counter, output, args: synapses.matrix(counter, output, args[0], args[1][:, None]),
     "bmm": lambda counter, output, args: synapses.batched(counter, output, args[0], args[1]),
     "_scaled_dot_product_flash_attention_for_cpu": lambda counter, output, args: synapses.attention(counter, *args[:3]),

@@ -20,13 +20,14 @@ def _names(text: str) -> frozenset[str]:
 KEEPS = _names(
     """view reshape _unsafe_view _reshape_alias permute transpose t squeeze unsqueeze slice select narrow expand clone
     contiguous detach alias _to_copy to index index_select gather flatten unfold pixel_shuffle repeat flip roll
-    split split_with_sizes chunk unbind lift_fresh constant_pad_nd masked_fill as_strided movedim diagonal
+    split unsafe_split split_with_sizes chunk unbind lift_fresh constant_pad_nd masked_fill as_strided movedim diagonal
     upsample_nearest2d native_dropout dropout index_put scatter neg"""
 )
 """Move values and change none"""
 MAKES = _names(
     """zeros ones empty full zeros_like ones_like empty_like full_like new_zeros new_ones new_empty new_full arange
-    linspace eye scalar_tensor fill zero rand randn rand_like randn_like bernoulli empty_strided new_empty_strided"""
+    linspace eye scalar_tensor fill zero rand randn rand_like randn_like bernoulli empty_strided new_empty_strided
+    empty_permuted"""
 )
 COMPARES = _names("gt ge lt le eq ne logical_and logical_or logical_not bitwise_and bitwise_or isnan")
 PAIRS = _names("maximum minimum cummax")

@@ -34,16 +34,29 @@ class Origins:
 
     def __init__(self, constants: list[Tensor]) -> None:
         self._known = WeakTensorKeyDictionary()
+        self._mixed: dict[int, Origin] = {}
+        """By storage: what parts of it were written with"""
         self._storages = {t.untyped_storage().data_ptr() for t in constants if t.numel()}
 
     def of(self, value: Any) -> Origin:
         """Return what is known of a tensor; a number is a constant."""
         if not isinstance(value, Tensor):
             return Origin(constant=True)
+        storage = value.untyped_storage().data_ptr()
         known: Origin | None = self._known.get(value)
-        if known is not None:
-            return known
-        return Origin(constant=True) if value.untyped_storage().data_ptr() in self._storages else NOTHING
+        if known is None:
+            known = Origin(constant=True) if storage in self._storages else NOTHING
+        return joined([known, self._mixed[storage]]) if storage in self._mixed else known
+
+    def write(self, tensor: Tensor, origin: Origin) -> None:
+        """Remember what a tensor was changed into in place; a part of a larger one makes the whole a mixture."""
+        storage = tensor.untyped_storage()
+        if tensor.numel() * tensor.element_size() >= storage.nbytes():
+            self._mixed.pop(storage.data_ptr(), None)
+            self.put(tensor, origin)
+        else:
+            before = self._mixed.get(storage.data_ptr())
+            self._mixed[storage.data_ptr()] = origin if before is None else joined([before, origin])
 
     def put(self, tensor: Tensor, origin: Origin) -> None:
         """Remember; whoever knows nothing takes no place."""

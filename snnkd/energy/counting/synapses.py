@@ -47,11 +47,22 @@ def batched(counter: "Counter", output: Tensor, a: Tensor, b: Tensor) -> Origin:
     """``a (G, N, K) @ b (G, K, M)``, both activations: attention, say.
 
     Of two analog factors every product is a MAC. A nonzero of one that is made of spikes adds a row or column of the
-    other: an accumulate for each of its entries.
+    other: an accumulate for each of its entries. A constant factor is a matrix of weights, or one for each group.
     """
     of = counter.origins.of
     if of(a).constant and of(b).constant:
         return Origin(constant=True)
+    if of(a).constant:
+        return batched(counter, output, b.transpose(1, 2), a.transpose(1, 2))
+    if of(b).constant:
+        if len(b) == 1 or b.stride(0) == 0:
+            counter.origins.put(rows := a.flatten(0, 1), of(a))
+            return matrix(counter, output, rows, b[0])
+        for one, weight in zip(a, b, strict=True):
+            counter.origins.put(one, of(a))
+            counter.origins.put(weight, Origin(constant=True))
+            matrix(counter, output[0], one, weight)
+        return Origin(fold="affine")
     spiking = [_is_spiking(counter, t) for t in (a, b)]
     dense = torch.full((len(a),), float(a.shape[1] * a.shape[2] * b.shape[2]), dtype=torch.float64)
     if spiking[0] and spiking[1]:
@@ -75,6 +86,22 @@ def attention(counter: "Counter", query: Tensor, key: Tensor, value: Tensor) -> 
     row.outputs = max(row.outputs, query.numel() // max(counter.samples(query.shape), 1))
     row.add(macs=place.even(number * (width + value.shape[-1])))
     counter.note_uncounted(query, number)
+    return NOTHING
+
+
+def recurrent(counter: "Counter", output: Any, x: Tensor, inward: Tensor, around: Tensor) -> Origin:
+    """A fused recurrent layer on ``(T, B, D)``: its input's and its state's weights, in each step.
+
+    What its gates do beside (sigmoids, products) is inside of one operator, and uncounted.
+    """
+    kernel = counter.row("Linear", inward), counter.row("Linear", around)
+    place = counter.place(x.shape)
+    steps, batch = x.shape[:2]
+    for row, weight in zip(kernel, (inward, around), strict=True):
+        row.parameters = int(torch.count_nonzero(weight))
+        number = place.even(float(row.parameters * steps * batch))
+        row.add(macs=number, dense=number)
+    counter.note_uncounted(x, 3.0 * inward.shape[0] * steps * batch)
     return NOTHING
 
 
