@@ -32,7 +32,8 @@ def study(plan_path: Path, results: Path) -> str:
         "",
         f"EyeSim's standard set (synthetic eyes), {plan.folds} person-disjoint folds, one a seed: with all seeds every "
         "person is a test person once. Intervals and p are over persons, differences over takes that both answered "
-        "under the same seed; they do not speak of other draws of the training. Energy is arithmetic at 45 nm, fp32.",
+        "under the same seed; they do not speak of other draws of the training. Energy is arithmetic at 45 nm, fp32; "
+        "training times are of one thread, with other trainings on the machine.",
     ]
     if left:
         lines[-1] += f" Not trained yet: {len(left)} of {len(plan.rows)} rows."
