@@ -7,13 +7,11 @@ from collections.abc import Sequence
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from numpy.typing import ArrayLike
-
 from snnkd.inference.page.content import media_content, origin, timeline_content
 from snnkd.inference.page.packing import embedded_json
 
 if TYPE_CHECKING:
-    from snnkd.inference.timeline import Segment, Timeline
+    from snnkd.inference.timeline import Timeline
     from snnkd.recordings import Recording
 
 LARGEST = 15_000_000
@@ -33,9 +31,6 @@ def build_page(
     *,
     name: str | None = None,
     index: str | None = None,
-    segments: "Sequence[Segment] | None" = None,
-    valid: ArrayLike | None = None,
-    joules: ArrayLike | None = None,
     largest: int = LARGEST,
 ) -> bytes:
     """Return the page of a timeline.
@@ -45,27 +40,19 @@ def build_page(
         recording: whose events and frames are shown; it is read window by window. Without it there is no player.
         name: of the page; the last part of the recording's path when left out.
         index: file name of the index page that lies beside it, if one does.
-        segments: what is told over time; the timeline's own when left out.
-        valid: ``(N,)`` whether each window is valid; the timeline's own when left out.
-        joules: ``(N,)`` energy of each window.
         largest: bytes of the page at most. Events and frames are shown at the highest rate and size that fit, and the
             page says at which. The timeline is never thinned.
 
     Raises ``ValueError`` for a timeline that cannot be shown.
     """
-    content = timeline_content(
-        timeline,
-        timeline.segments() if segments is None else segments,
-        timeline.valid if valid is None else valid,
-        joules,
-    )
+    content = timeline_content(timeline)
     path = str(timeline.recording.get("path", "recording"))
     content["name"] = name if name is not None else path.replace("\\", "/").rstrip("/").split("/")[-1]
     content["index"] = index
     content["media"] = None
     if recording is not None:
         room = largest - len(assemble("page.html", STYLES, SCRIPTS, content))
-        content["media"] = media_content(recording, origin(timeline), max(room, LEAST_MEDIA))
+        content["media"] = media_content(recording, origin(timeline), max(room * 98 // 100, LEAST_MEDIA))
     return assemble("page.html", STYLES, SCRIPTS, content)
 
 

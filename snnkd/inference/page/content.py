@@ -12,11 +12,9 @@ Times are µs from the recording's first event. Arrays are base64 of deflated li
 =============  ========  =====================================================================
 """
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from snnkd.inference.drawing import EMOTION_COLOURS, MUTED, known_segments
 from snnkd.inference.page.event_reel import EventReel
@@ -24,16 +22,14 @@ from snnkd.inference.page.frame_reel import FrameReel
 from snnkd.inference.page.packing import packed
 
 if TYPE_CHECKING:
-    from snnkd.inference.timeline import Segment, Timeline
+    from snnkd.inference.timeline import Timeline
     from snnkd.recordings import Recording
 
 BASE_US = 640_000
 """Length of the windows in which events are read"""
 
 
-def timeline_content(
-    timeline: "Timeline", segments: "Sequence[Segment]", valid: ArrayLike, joules: ArrayLike | None
-) -> dict[str, Any]:
+def timeline_content(timeline: "Timeline") -> dict[str, Any]:
     """Return windows, segments, the share of each emotion, and the facts of recording and model.
 
     Raises ``ValueError`` for a timeline without windows, and for probabilities or an energy that are not finite.
@@ -44,12 +40,9 @@ def timeline_content(
     probabilities = timeline.probabilities
     if not np.isfinite(probabilities).all():
         raise ValueError("a timeline with probabilities that are not finite has no page")
-    valid = np.asarray(valid, bool)
-    energy = np.zeros(0, np.float32) if joules is None else np.asarray(joules, np.float32)
-    if valid.shape != (count,) or energy.size not in (0, count):
-        raise ValueError(f"valid and joules must have one value for each of {count} windows")
-    if not np.isfinite(energy).all():
-        raise ValueError("joules must be finite")
+    energy = np.zeros(0, np.float32) if timeline.joules is None else timeline.joules.astype(np.float32)
+    if energy.size not in (0, count) or not np.isfinite(energy).all():
+        raise ValueError(f"a timeline whose energy is not {count} finite numbers has no page")
     start = origin(timeline)
     starts = (timeline.start_us - start).astype(np.float64)
     return {
@@ -62,9 +55,9 @@ def timeline_content(
         "gaps": packed(np.diff(starts, prepend=0)),
         "events": packed(timeline.events.astype(np.float64)),
         "odds": packed(np.rint(probabilities.T * 65_535).astype(np.uint16)),
-        "invalid": packed((~valid).astype(np.uint8)),
+        "invalid": packed((~timeline.valid).astype(np.uint8)),
         "joules": packed(energy),
-        "segments": [[s.start_us - start, s.end_us - start, s.label, round(s.confidence, 4)] for s in segments],
+        "segments": [[s.start_us - start, s.end_us - start, s.label, round(s.confidence, 4)] for s in timeline.segments()],
         "shares": timeline.shares(),
         "recording": timeline.recording,
         "model": timeline.model,

@@ -87,8 +87,7 @@ class FrameReel:
             return
         self._side //= 2
         for frame in frames:
-            image = cv2.imdecode(np.frombuffer(frame.image, np.uint8), cv2.IMREAD_GRAYSCALE)
-            smaller = _within(image.astype(np.uint8), self._side)
+            smaller = _within(_image(frame.image), self._side)
             self.size = smaller.shape[1], smaller.shape[0]
             self._keep(_Frame(frame.time_us, _jpeg(smaller)))
 
@@ -100,6 +99,13 @@ def _within(image: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
         return image
     size = max(1, round(width * scale)), max(1, round(height * scale))
     return cv2.resize(image, size, interpolation=cv2.INTER_AREA).astype(np.uint8)
+
+
+def _image(jpeg: bytes) -> NDArray[np.uint8]:
+    image = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_GRAYSCALE)
+    if image is None:
+        raise ValueError("a JPEG cannot be decoded")
+    return np.asarray(image, np.uint8)
 
 
 def _jpeg(image: NDArray[np.uint8]) -> bytes:

@@ -7,7 +7,8 @@ from urllib.parse import quote
 from snnkd.inference.drawing import EMOTION_COLOURS, MUTED
 from snnkd.inference.page.builder import assemble
 
-NAME = "index.html"
+INDEX = "index.html"
+"""File name of the page, which no recording's page may have"""
 MOST_PIECES = 400
 """Segments of a small timeline at most; shorter ones than a pixel are then left out"""
 
@@ -27,11 +28,12 @@ def build_index(
         title: of the page.
     """
     rows = [_row(name, said) for name, said in done]
-    labels = {label for row in rows for label in row["shares"]} | {piece[2] for row in rows for piece in row["pieces"]}
+    labels = {label for row in rows for label in [*row["shares"], *(piece[2] for piece in row["pieces"])]}
+    known = [label for label in EMOTION_COLOURS if label in labels]
     content = {
         "version": 1,
         "title": title,
-        "colours": {label: EMOTION_COLOURS.get(label, MUTED) for label in sorted(labels)},
+        "colours": {label: EMOTION_COLOURS.get(label, MUTED) for label in [*known, *sorted(labels - {*known})]},
         "rows": rows,
         "failed": [{"name": name, "reason": reason} for name, reason in failed],
     }

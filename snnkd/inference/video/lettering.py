@@ -63,8 +63,8 @@ def letters(text: str, size: int, bold: bool) -> tuple[NDArray[np.float32], int]
         # Bytes of a file's name that are no UTF-8 come as lone surrogates, which no font can be asked for.
         font.set_text(text.encode("utf-8", "replace").decode(), 0.0)
         font.draw_glyphs_to_bitmap(antialiased=True)
-    mask = np.asarray(font.get_image(), np.float32) / 255
-    return mask, mask.shape[0] - round(font.get_descent() / 64)
+    mask = (np.asarray(font.get_image()) / 255).astype(np.float32)
+    return mask, int(mask.shape[0] - round(font.get_descent() / 64))
 
 
 @lru_cache(2)

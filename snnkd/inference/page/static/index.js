@@ -8,7 +8,7 @@ const text = (value) => make("td", { class: "number" }, value);
 const columns = [
   { head: "Recording", value: (row) => row.name, cell: (row) => make("th", { scope: "row" }, make("a", { href: row.page }, row.name)) },
   { head: "Over time", cell: mini },
-  { head: "Most", value: (row) => most(row)[0], cell: (row) => make("td", {}, named(most(row)[0]), ` ${percent(most(row)[1])}`) },
+  { head: "Most", value: (row) => most(row)[0], cell: (row) => make("td", { class: "most" }, named(most(row)[0]), ` ${percent(most(row)[1])}`) },
   { head: "Duration", number: true, value: (row) => row.duration_us, cell: (row) => text(clock(row.duration_us)) },
   { head: "Events", number: true, value: (row) => row.events, cell: (row) => text(count(row.events)) },
   { head: "Valid windows", number: true, value: (row) => row.valid / Math.max(row.windows, 1), cell: (row) => text(percent(row.valid / Math.max(row.windows, 1))) },

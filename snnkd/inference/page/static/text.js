@@ -29,8 +29,9 @@ function clock(us) {
 function withPrefix(value, unit) {
   if (!(Math.abs(value) > 0)) return `0 ${unit}`;
   const prefixes = ["p", "n", "µ", "m", "", "k", "M", "G"];
-  const step = Math.min(7, Math.max(0, Math.floor(Math.log10(Math.abs(value)) / 3) + 4));
-  return `${Number((value / 10 ** (3 * (step - 4))).toPrecision(3))} ${prefixes[step]}${unit}`;
+  const [digits, power] = value.toExponential(2).split("e").map(Number); // rounded first: 999.9 n is 1 µ
+  const step = Math.min(prefixes.length - 1, Math.max(0, Math.floor(power / 3) + 4));
+  return `${Number((digits * 10 ** (power - 3 * (step - 4))).toPrecision(3))} ${prefixes[step]}${unit}`;
 }
 
 const channels = (colour) => [1, 3, 5].map((i) => parseInt(colour.slice(i, i + 2), 16));
