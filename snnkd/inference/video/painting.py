@@ -151,10 +151,9 @@ def eye(frame: Image | None, glow: NDArray[np.float32], size: tuple[int, int]) -
 
 
 def _scaled(channel: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:
-    smaller = channel.shape[1] > size[0]
-    how = cv2.INTER_AREA if smaller else cv2.INTER_NEAREST  # single events neither vanish nor blur
-    gain = (channel.shape[1] / size[0]) ** 2 if smaller else 1.0
-    return cv2.resize(channel, size, interpolation=how).astype(np.float32) * np.float32(gain)
+    smaller = channel.size / (size[0] * size[1])
+    how = cv2.INTER_AREA if smaller > 1 else cv2.INTER_NEAREST  # single events neither vanish nor blur
+    return cv2.resize(channel, size, interpolation=how).astype(np.float32) * np.float32(max(1.0, smaller))
 
 
 def _row(row: int) -> int:

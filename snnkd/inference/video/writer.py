@@ -84,7 +84,8 @@ def _encode(
     else:
         raise ConfigError(f"{path}: this OpenCV writes no MP4: install opencv-python-headless from PyPI")
     if codec != next(iter(CODECS)):
-        warn(f"{path}: is {CODECS[codec]}, which browsers do not play: this OpenCV has no {CODECS['vp09']} encoder")
+        best = next(iter(CODECS.values()))
+        warn(f"{path}: is {CODECS[codec]}, which browsers do not play: this OpenCV has no {best} encoder")
     try:
         for done, image in enumerate(images, 1):
             writer.write(image)

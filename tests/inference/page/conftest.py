@@ -1,7 +1,5 @@
-"""A recording whose every image says when it is, its timeline, and a browser that pages are opened in."""
+"""A recording whose every image says when it is, its timeline, and pages opened in the browser."""
 
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -56,22 +54,6 @@ def timeline(recording: Recording) -> Timeline:
     return make_timeline(recording)
 
 
-@pytest.fixture(scope="session")
-def browser() -> Iterator[object]:
-    from playwright.sync_api import sync_playwright
-
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)("chromium is not installed: apt-get install chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=chromium,
-            args=["--no-sandbox"] if os.geteuid() == 0 else [],  # it refuses root otherwise
-        )
-        yield browser
-        browser.close()
-
-
 @dataclass
 class Opened:
     """A page in the browser, and what it did."""
@@ -89,7 +71,8 @@ class Opened:
         """Share of the plot that lies left of the cursor."""
         return self.page.evaluate(
             """() => {
-                const [plot, cursor] = ["plot", "cursor"].map((id) => document.getElementById(id).getBoundingClientRect());
+                const box = (id) => document.getElementById(id).getBoundingClientRect();
+                const [plot, cursor] = [box("plot"), box("cursor")];
                 return (cursor.x + cursor.width / 2 - plot.x) / plot.width;
             }"""
         )

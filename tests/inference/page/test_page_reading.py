@@ -16,8 +16,8 @@ NASTY = (
 
 CONTRAST = """() => {
   const numbers = (text) => text.match(/[\\d.]+/g).map(Number);
-  const luminance = ([r, g, b]) => [r, g, b].map((c) => (c / 255 <= 0.04045 ? c / 255 / 12.92 : ((c / 255 + 0.055) / 1.055) ** 2.4))
-    .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
+  const linear = (c) => (c / 255 <= 0.04045 ? c / 255 / 12.92 : ((c / 255 + 0.055) / 1.055) ** 2.4);
+  const luminance = ([r, g, b]) => 0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b);
   const ground = (element) => {
     for (; element; element = element.parentElement) {
       const colour = numbers(getComputedStyle(element).backgroundColor);
@@ -116,7 +116,8 @@ def test_the_tables_say_what_the_timeline_says(open_page, timeline, recording):
     seen = []
     while True:
         seen += page.evaluate(
-            "() => [...document.querySelectorAll('#windows tbody tr')].map((row) => [...row.children].map((c) => c.textContent))"
+            """() => [...document.querySelectorAll("#windows tbody tr")]
+                .map((row) => [...row.children].map((cell) => cell.textContent))"""
         )
         if not page.is_enabled("#windows >> text=Later"):
             break
