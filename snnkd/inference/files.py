@@ -1,8 +1,8 @@
 """``snnkd infer``: recordings in, files out.
 
 A recording is done when its JSON is there, written last, and says the content of the recording, the model and the
-settings that there are now, and that all files that are asked for were written with it; such a one is not computed again. So a run that was stopped, killed even, goes on where it
-was, and one over more recordings does the new ones.
+settings that there are now, and that all files that are asked for were written with it; such a one is not computed
+again. So a run that was stopped, killed even, goes on where it was, and one over more recordings does the new ones.
 """
 
 import json
@@ -130,7 +130,7 @@ def _compute(
     recording = open_recording(path)
     timeline = recognizer.recognize(recording, hardware, smoothing)
     said = timeline.to_dict() | {"of": facts | {"files": list(endings)}}
-    # All but the video, which is not held, are made before any is written, so that a failure leaves older ones as they were.
+    # All but the video are made before any is written, so that a failure leaves older ones as they were.
     files = {
         "csv": timeline.csv_bytes(),
         "png": png_bytes(timeline.plot(recording)),

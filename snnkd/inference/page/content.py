@@ -57,7 +57,9 @@ def timeline_content(timeline: "Timeline") -> dict[str, Any]:
         "odds": packed(np.rint(probabilities.T * 65_535).astype(np.uint16)),
         "invalid": packed((~timeline.valid).astype(np.uint8)),
         "joules": packed(energy),
-        "segments": [[s.start_us - start, s.end_us - start, s.label, round(s.confidence, 4)] for s in timeline.segments()],
+        "segments": [
+            [s.start_us - start, s.end_us - start, s.label, round(s.confidence, 4)] for s in timeline.segments()
+        ],
         "shares": timeline.shares(),
         "recording": timeline.recording,
         "model": timeline.model,

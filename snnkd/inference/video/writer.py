@@ -3,7 +3,7 @@
 import errno
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,7 @@ from snnkd.inference.drawing import known_segments
 from snnkd.inference.video.painting import EVENTS_FADE, SIZE, Told, background, eye, paint, picture_size, seen_well
 
 if TYPE_CHECKING:
-    from snnkd.inference.timeline import Segment, Timeline
+    from snnkd.inference.timeline import Timeline
     from snnkd.recordings import Recording
 
 RATE = 25
@@ -32,8 +32,6 @@ def write_video(
     recording: "Recording",
     *,
     name: str | None = None,
-    segments: "Sequence[Segment] | None" = None,
-    valid: NDArray[np.bool_] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> None:
     """Write an MP4 of 1280×720 at 25 images a second, under its name only once it is whole.
@@ -43,8 +41,6 @@ def write_video(
         timeline: of at least one window.
         recording: that it is of; read window by window, never held.
         name: the title; the last part of the recording's path when left out.
-        segments: what is told over time; the timeline's own when left out.
-        valid: ``(N,)`` whether each window is valid; the timeline's own when left out.
         progress: is told how many images are done, of how many.
 
     Raises:
@@ -62,7 +58,7 @@ def write_video(
     handle, beside = tempfile.mkstemp(prefix=".video-", suffix=".mp4", dir=path.parent)
     os.close(handle)
     try:
-        images = _images(timeline, recording, name or Path(recording.path).name, segments, valid)
+        images = _images(timeline, recording, name or Path(recording.path).name)
         _encode(beside, images, _image_count(timeline), progress, path)
         os.chmod(beside, 0o644)
         os.replace(beside, path)
@@ -114,12 +110,9 @@ def _images(
     timeline: "Timeline",
     recording: "Recording",
     name: str,
-    segments: "Sequence[Segment] | None",
-    valid: NDArray[np.bool_] | None,
 ) -> Iterator[NDArray[np.uint8]]:
     start, length = _span(timeline)
-    ok = timeline.valid if valid is None else valid
-    told = timeline.segments() if segments is None else segments
+    ok, told = timeline.valid, timeline.segments()
     strips = [("told", [((s.start_us - start) / length, (s.end_us - start) / length, s.label) for s in told])]
     if known := known_segments(recording):
         strips.append(("true", [(max(0, a - start) / length, min(1, (b - start) / length), c) for a, b, c in known]))

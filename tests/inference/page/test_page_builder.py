@@ -14,6 +14,7 @@ import snnkd
 from snnkd.events import make_events
 from snnkd.inference.page import build_page, builder
 from snnkd.inference.page.packing import embedded_json
+from snnkd.inference.smoothing import Smoothing
 from snnkd.recordings import write_hdf5
 
 
@@ -88,20 +89,20 @@ def test_a_long_recording_is_shown_in_fewer_bytes_and_the_page_says_so(tmp_path,
     assert shown["scale"] > 1 or shown["bin_us"] >= 40_000
 
 
-def test_segments_validity_and_energy_can_be_given(timeline):
-    segments = timeline.segments()[:2]
-    valid = np.arange(len(timeline)) > 4
-    data = data_of(build_page(timeline, segments=segments, valid=valid, joules=np.ones(len(timeline))))
-    assert [piece[2] for piece in data["segments"]] == [segment.label for segment in segments]
-    assert data["segments"][0][0] == 0
+def test_segments_validity_and_energy_are_the_timelines(timeline):
+    smooth = replace(timeline, smoothing=Smoothing(abstain=0.99), joules=np.ones(len(timeline)))
+    data = data_of(build_page(smooth))
+    assert [piece[2] for piece in data["segments"]] == ["unsure"]
+    assert data["segments"][0][:2] == [0, 3_000_000]
     assert data["joules"]
-    with pytest.raises(ValueError, match="one value for each of 60 windows"):
-        build_page(timeline, joules=np.ones(3))
+    assert data_of(build_page(timeline))["joules"] == ""
 
 
 def test_what_cannot_be_shown_is_refused(timeline):
     with pytest.raises(ValueError, match="without windows"):
         build_page(replace(timeline, start_us=timeline.start_us[:0], logits=timeline.logits[:0]))
+    with pytest.raises(ValueError, match="not 60 finite numbers"):
+        build_page(replace(timeline, joules=np.full(len(timeline), np.inf)))
     broken = timeline.logits.copy()
     broken[3, 2] = np.nan
     with pytest.raises(ValueError, match="not finite"):

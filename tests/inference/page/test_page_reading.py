@@ -112,7 +112,7 @@ def test_nothing_that_gets_into_the_page_can_send_a_request(open_page, timeline,
 
 def test_the_tables_say_what_the_timeline_says(open_page, timeline, recording):
     joules = np.linspace(1e-6, 4e-6, len(timeline))
-    page = open_page(build_page(timeline, recording, joules=joules)).page
+    page = open_page(build_page(replace(timeline, joules=joules), recording)).page
     seen = []
     while True:
         seen += page.evaluate(
