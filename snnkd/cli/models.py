@@ -99,4 +99,5 @@ def infer(options: argparse.Namespace) -> int:
     smoothing = Smoothing(options.margin, round(options.minimum * 1e6), options.abstain)
     recognizer = load(options.model)
     recordings = find_recordings(options.recordings)
-    return 0 if infer_files(recognizer, recordings, options.output, hardware, smoothing, options.again) else 2
+    extra = {"again": options.again, "page": options.page, "video": options.video}
+    return 0 if infer_files(recognizer, recordings, options.output, hardware, smoothing, **extra) else 2

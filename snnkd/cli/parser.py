@@ -92,6 +92,8 @@ def make_parser() -> Parser:
         help="estimate energy on it: a profile's name or YAML file, or none (default: 45nm-fp32)",
     )  # fmt: skip
     sub.add_argument("--again", action="store_true", help="compute what is there already, too")
+    sub.add_argument("--page", action="store_true", help="write a page a recording too, and an index of all (HTML)")
+    sub.add_argument("--video", action="store_true", help="write a video a recording too (MP4)")
     sub.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
     return parser
 

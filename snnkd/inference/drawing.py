@@ -30,7 +30,7 @@ INK, MUTED = "#22262b", "#8a8f98"
 def draw_timeline(timeline: "Timeline", recording: "Recording | None" = None) -> Figure:
     """Frames where there are any, events per second, the probability of each emotion, and the winner over time."""
     frames = recording.frames if recording is not None else None
-    truth = _known_segments(recording) if recording is not None else []
+    truth = known_segments(recording) if recording is not None else []
     heights = [0.9] * bool(frames) + [0.7, 2.2, 0.28] + [0.28] * bool(truth)
     figure = Figure(figsize=(10, 0.9 + 1.05 * sum(heights)), layout="constrained", facecolor="white")
     rows = list(np.atleast_1d(figure.subplots(len(heights), 1, sharex=True, height_ratios=heights)))
@@ -65,7 +65,7 @@ def draw_timeline(timeline: "Timeline", recording: "Recording | None" = None) ->
     return figure
 
 
-def _known_segments(recording: "Recording") -> list[tuple[int, int, str]]:
+def known_segments(recording: "Recording") -> list[tuple[int, int, str]]:
     """Return the metadata's ``segments`` where they are a list of ``start_us``, ``end_us``, ``emotion``.
 
     Metadata are free: anything else has another meaning, and is not drawn.

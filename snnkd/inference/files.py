@@ -1,8 +1,8 @@
 """``snnkd infer``: recordings in, files out.
 
 A recording is done when its JSON is there, written last, and says the content of the recording, the model and the
-settings that there are now; such a one is not computed again. So a run that was stopped, killed even, goes on where it
-was, and one over more recordings does the new ones.
+settings that there are now, and that all files that are asked for were written with it; such a one is not computed
+again. So a run that was stopped, killed even, goes on where it was, and one over more recordings does the new ones.
 """
 
 import json
@@ -18,6 +18,7 @@ import snnkd
 from snnkd.errors import ConfigError, SnnkdError
 from snnkd.inference.drawing import png_bytes
 from snnkd.inference.fingerprint import content_hash, model_hash, settings_hash
+from snnkd.inference.page import INDEX, build_index, build_page
 from snnkd.inference.recognizer import Recognizer
 from snnkd.inference.smoothing import Smoothing
 from snnkd.inference.timeline import write_whole
@@ -37,8 +38,8 @@ class Outcome:
     """Name and what the JSON says, of those that were computed or were there"""
     skipped: int = 0
     """How many of them were there"""
-    failed: list[str] = field(default_factory=list)
-    """Why, one line each"""
+    failed: list[tuple[str, str]] = field(default_factory=list)
+    """Name, and why in one line"""
 
 
 def infer_files(
@@ -48,6 +49,8 @@ def infer_files(
     hardware: str | None = HARDWARE,
     smoothing: Smoothing = Smoothing(),  # noqa: B008
     again: bool = False,
+    page: bool = False,
+    video: bool = False,
 ) -> bool:
     """Write ``NAME.csv``, ``NAME.png`` and ``NAME.json`` into ``output`` for every recording.
 
@@ -60,6 +63,8 @@ def infer_files(
         hardware: energy is estimated for it; None leaves it out.
         smoothing: how windows become segments.
         again: compute what is there already, too.
+        page: write ``NAME.html`` too, and ``index.html`` over all.
+        video: write ``NAME.mp4`` too.
     """
     recognizer.check()
     if output.exists() and not output.is_dir():
@@ -70,6 +75,7 @@ def infer_files(
         raise ConfigError(f"{output}: cannot be made: {error.strerror or error}") from None
     settings = {"snnkd": snnkd.__version__, "hardware": hardware, "smoothing": asdict(smoothing)}
     settings |= {"model": model_hash(recognizer.network), "input": recognizer.input}
+    endings = (*ENDINGS[:-1], *["html"] * page, *["mp4"] * video, ENDINGS[-1])
     outcome = Outcome()
     with bar() as progress:
         task = progress.add_task("recognising", total=len(recordings), note="")
@@ -77,55 +83,76 @@ def infer_files(
             progress.update(task, note=name.replace("[", r"\["))
             try:
                 facts = {"content": content_hash(path), "settings": settings_hash(settings)} if path.exists() else {}
-                there = None if again else finished(output, name, facts)
+                there = None if again else finished(output, name, facts, endings)
                 if there is None:
-                    there = _compute(recognizer, path, output / name, hardware, smoothing, facts)
+                    there = _compute(recognizer, path, output / name, hardware, smoothing, facts, endings)
                 else:
                     outcome.skipped += 1
                 outcome.done.append((name, there))
             except SnnkdError as error:
-                outcome.failed.append(str(error))
+                outcome.failed.append((name, str(error)))
             except OSError as error:
-                outcome.failed.append(f"{error.filename or path}: {error.strerror or error}")
+                outcome.failed.append((name, f"{error.filename or path}: {error.strerror or error}"))
             progress.advance(task)
-    _tell(outcome, recognizer, output)
+    if page and outcome.done:
+        try:
+            write_whole(output / INDEX, build_index(outcome.done, outcome.failed))
+        except OSError as error:
+            outcome.failed.append((INDEX, f"{output / INDEX}: {error.strerror or error}"))
+    _tell(outcome, recognizer, output, len(endings))
     return not outcome.failed
 
 
-def finished(output: Path, name: str, facts: dict[str, str]) -> dict[str, Any] | None:
-    """Return what a result's JSON says where it is whole and of these facts, else ``None``."""
-    if not facts or not all((output / f"{name}.{ending}").is_file() for ending in ENDINGS):
+def finished(output: Path, name: str, facts: dict[str, str], endings: tuple[str, ...]) -> dict[str, Any] | None:
+    """Return what a result's JSON says where it is of these facts and all files are there, written with it."""
+    if not facts or not all((output / f"{name}.{ending}").is_file() for ending in endings):
         return None
     try:
         found = json.loads((output / f"{name}.json").read_text())
     except (OSError, ValueError):
         return None
-    return found if isinstance(found, dict) and found.get("of") == facts else None
+    of = found.get("of") if isinstance(found, dict) else None
+    if not isinstance(of, dict) or not isinstance(of.get("files"), list):
+        return None
+    # A page of other settings may lie beside a JSON that was written without one.
+    return found if of == facts | {"files": of["files"]} and set(endings) <= {*map(str, of["files"])} else None
 
 
 def _compute(
-    recognizer: Recognizer, path: Path, place: Path, hardware: str | None, smoothing: Smoothing, facts: dict[str, str]
+    recognizer: Recognizer,
+    path: Path,
+    place: Path,
+    hardware: str | None,
+    smoothing: Smoothing,
+    facts: dict[str, str],
+    endings: tuple[str, ...],
 ) -> dict[str, Any]:
     recording = open_recording(path)
     timeline = recognizer.recognize(recording, hardware, smoothing)
-    said = timeline.to_dict() | {"of": facts}
-    # All are made before any is written, so that a failure leaves older ones as they were.
+    said = timeline.to_dict() | {"of": facts | {"files": list(endings)}}
+    # All but the video are made before any is written, so that a failure leaves older ones as they were.
     files = {
         "csv": timeline.csv_bytes(),
         "png": png_bytes(timeline.plot(recording)),
         "json": (json.dumps(said, indent=1) + "\n").encode(),
     }
-    for ending in ENDINGS:
-        write_whole(place.with_name(f"{place.name}.{ending}"), files[ending])
+    if "html" in endings:
+        files["html"] = build_page(timeline, recording, name=place.name, index=INDEX)
+    for ending in endings:
+        target = place.with_name(f"{place.name}.{ending}")
+        if ending == "mp4":
+            timeline.video(target, recording, name=place.name)
+        else:
+            write_whole(target, files[ending])
     return said
 
 
-def _tell(outcome: Outcome, recognizer: Recognizer, output: Path) -> None:
+def _tell(outcome: Outcome, recognizer: Recognizer, output: Path, each: int) -> None:
     if outcome.done:
         Console(highlight=False).print(_summary(outcome.done))
         new = len(outcome.done) - outcome.skipped
         there = f"; {outcome.skipped} were there already, of the same content and settings" if outcome.skipped else ""
-        print(f"wrote {len(ENDINGS) * new} files into {output}{there}")
+        print(f"wrote {each * new} files into {output}{there}")
         for name, said in outcome.done:
             facts = said["recording"]
             if facts["hot_pixels"]:
@@ -135,7 +162,7 @@ def _tell(outcome: Outcome, recognizer: Recognizer, output: Path) -> None:
             print(f"Energy per second of recording: arithmetic on {hardware}, an estimate.")
         if recognizer.caution:
             print(f"Note: the model was {recognizer.caution}.")
-    for message in outcome.failed:
+    for _, message in outcome.failed:
         print(f"snnkd: error: {message}", file=sys.stderr)
     if outcome.failed and outcome.done:
         print(f"{len(outcome.failed)} of {len(outcome.failed) + len(outcome.done)} recordings failed.", file=sys.stderr)
@@ -148,12 +175,14 @@ def output_names(recordings: list[Path]) -> list[str]:
         if path.is_dir():  # the last folder of a path is often a bare number
             stems[i] = f"{path.resolve().parent.name}-{path.resolve().name}"
     names: list[str] = []
+    taken = {Path(INDEX).stem}  # also where no page is asked for: names stay what they are once it is
     for path, stem in zip(recordings, stems, strict=True):
         name = f"{path.resolve().parent.name}-{stem}" if stems.count(stem) > 1 else stem
         number = 2
         unique = name
-        while unique in names:
+        while unique.casefold() in taken:  # some file systems know no case
             unique, number = f"{name}-{number}", number + 1
+        taken.add(unique.casefold())
         names.append(unique)
     return names
 

@@ -185,6 +185,29 @@ class Timeline:
 
         return draw_timeline(self, recording)
 
+    def page(
+        self,
+        path: str | Path,
+        recording: "Recording | None" = None,
+        *,
+        name: str | None = None,
+        index: str | None = None,
+    ) -> None:
+        """Write one HTML file that needs nothing else; with the ``recording``, a player of its events and frames.
+
+        ``name`` is its title, ``index`` the file name of an index page that it links to.
+        See :func:`snnkd.inference.page.build_page`.
+        """
+        from snnkd.inference.page import build_page
+
+        write_whole(path, build_page(self, recording, name=name, index=index))
+
+    def video(self, path: str | Path, recording: "Recording", *, name: str | None = None) -> None:
+        """Write an MP4 of events, frames and this timeline; see :func:`snnkd.inference.video.write_video`."""
+        from snnkd.inference.video import write_video
+
+        write_video(path, self, recording, name=name)
+
 
 def write_whole(path: str | Path, data: bytes) -> None:
     """Write a file under its name only once it is whole: beside first, then moved into place."""

@@ -91,6 +91,35 @@ def test_what_is_done_is_not_done_again_unless_something_changed(model, many, tm
     assert all(stamp != third[name] for name, stamp in stamps(out).items())
 
 
+def test_pages_and_videos_are_written_once_for_each_result(model, many, tmp_path, capsys):
+    out, every = tmp_path / "out", 4
+    assert main(["infer", str(model), str(many), "-o", str(out), "--page"]) == 0
+    assert len(list(out.glob("*.html"))) == every + 1  # and the index
+    assert f"wrote {every * 4} files" in capsys.readouterr().out
+    first = stamps(out)
+    assert main(["infer", str(model), str(many), "-o", str(out)]) == 0  # asks for less than there is
+    assert stamps(out) == first
+    # Another result without a page: the page beside it is an older one's, and is not taken for its own.
+    one = ["infer", str(model), str(many / "a.h5"), "-o", str(out), "--margin", "0.2"]
+    assert main(one) == 0
+    assert stamps(out)["a.html"] == first["a.html"]
+    assert main([*one, "--page", "--video"]) == 0
+    assert stamps(out)["a.html"] != first["a.html"]
+    again = stamps(out)
+    assert {name for name in again if name.endswith("mp4")} == {"a.mp4"}
+    assert main([*one, "--page", "--video"]) == 0
+    assert {name for name, stamp in stamps(out).items() if stamp != again[name]} == {"index.html"}
+
+
+def test_the_index_names_what_failed(model, many, tmp_path):
+    (many / "none.h5").write_bytes(b"")
+    out = tmp_path / "out"
+    assert main(["infer", str(model), str(many), "-o", str(out), "--page"]) == 2
+    text = (out / "index.html").read_text()
+    assert "none.h5: the file is empty" in text
+    assert not (out / "none.html").exists()
+
+
 def test_one_bad_recording_never_stops_the_others(model, many, tmp_path, capsys):
     write_hdf5(many / "deep" / "silent.h5", empty_events(), (32, 32))
     whole = (many / "a.h5").read_bytes()
