@@ -49,6 +49,8 @@ def _inside(path: Path) -> list[Path]:
         if not path.is_dir():
             return []
         entries = sorted(entry for entry in path.iterdir() if not entry.name.startswith(HIDDEN))
+    except FileNotFoundError:  # gone since its folder was listed
+        return []
     except OSError as error:
         raise RecordingError(f"{path}: cannot be read: {error.strerror or error}") from error
     return [recording for entry in entries for recording in _inside(entry)]
