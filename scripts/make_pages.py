@@ -90,7 +90,7 @@ def main() -> None:
         with sync_playwright() as playwright:
             arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
             browser = playwright.chromium.launch(executable_path=chromium, args=arguments)
-            photograph(browser, out / f"{name}.html", "page", 1130)
+            photograph(browser, out / f"{name}.html", "page", 1250)
             photograph(browser, out / "index.html", "page_index", 680)
             browser.close()
         video = cv2.VideoCapture(str(out / f"{name}.mp4"))
