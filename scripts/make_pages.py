@@ -69,18 +69,29 @@ def main() -> None:
     options = parser.parse_args()
     chromium = shutil.which("chromium") or sys.exit("chromium is not installed: apt-get install chromium")
     with tempfile.TemporaryDirectory() as temporary:
-        folder, out = Path(temporary) / "in", Path(temporary) / "out"
+        folder, out = Path(temporary) / "recordings", Path(temporary) / "out"
         folder.mkdir()
         recordings(folder, options.recording)
-        command = [sys.executable, "-m", "snnkd.cli", "infer", options.model]
-        subprocess.run([*command, str(options.recording), "-o", str(out), "--page", "--video"], check=True)
-        subprocess.run([*command, str(folder), "-o", str(out), "--page"], check=False)  # one of them is broken
+        # Run there, so that no picture shows where this was.
+        command = [
+            sys.executable,
+            "-m",
+            "snnkd.cli",
+            "infer",
+            str(Path(options.model).resolve()),
+            "-o",
+            "out",
+            "--page",
+        ]
+        shown = f"{folder.name}/{options.recording.name}"
+        subprocess.run([*command, shown, "--video"], check=True, cwd=temporary)
+        subprocess.run([*command, folder.name], check=False, cwd=temporary)  # one of them is broken
         name = options.recording.stem
         with sync_playwright() as playwright:
             arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
             browser = playwright.chromium.launch(executable_path=chromium, args=arguments)
-            photograph(browser, out / f"{name}.html", "page", 1000)
-            photograph(browser, out / "index.html", "page_index", 640)
+            photograph(browser, out / f"{name}.html", "page", 1250)
+            photograph(browser, out / "index.html", "page_index", 680)
             browser.close()
         video = cv2.VideoCapture(str(out / f"{name}.mp4"))
         video.set(cv2.CAP_PROP_POS_FRAMES, round(WHERE * video.get(cv2.CAP_PROP_FRAME_COUNT)))

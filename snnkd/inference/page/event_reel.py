@@ -4,7 +4,7 @@ Time is cut into bins and the sensor into blocks of ``scale × scale`` pixels. A
 many OFF and ON events fell into it, each up to :data:`MOST`. Cells are gathered in chunks of :data:`BINS` bins, which
 the player reads one by one. A chunk is the deflated list of its cells that are not empty, in the order of
 ``bin · w · h + y · w + x``: first the low bytes of the steps from cell to cell, then their high bytes, then
-``ON · 8 + OFF``. A step above 65,535 goes over empty cells on the way.
+``ON · 4 + OFF``. A step above 65,535 goes over empty cells on the way.
 
 The reel is filled in one pass. When it outgrows its budget, neighbouring bins or neighbouring blocks are joined
 everywhere and the pass goes on at that size. ``min(MOST, a + b)`` is associative, so the cells are those that a pass
@@ -12,7 +12,9 @@ at the last size would have given.
 """
 
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +22,7 @@ from numpy.typing import NDArray
 from snnkd.events import Events
 from snnkd.inference.page.packing import size_as_text, text_of
 
-MOST = 7
+MOST = 3
 """Where a cell's count of a polarity stops"""
 BINS = 64
 """Bins of a chunk"""
@@ -101,15 +103,15 @@ class EventReel:
         self._chunks.append(chunk)
         self._used += size_as_text(len(chunk))
 
-    def _taken(self) -> list[Cells]:
-        cells = [decode(chunk) for chunk in self._chunks]
-        self._chunks, self._used = [], 0
-        return cells
+    def _taken(self) -> Iterator[Cells]:
+        """Take all chunks out, to be put back joined; one is read at a time, since cells are far larger than chunks."""
+        chunks, self._chunks, self._used = self._chunks, [], 0
+        return (decode(chunk) for chunk in chunks)
 
     def _coarsen(self) -> bool:
-        """Join bins up to 40 ms, then blocks down to 180 pixels, then bins to 100 ms, then both in turn."""
-        small = max(self.size)
-        if self.bin_us < 40_000 or (small <= 180 and self.bin_us < 100_000) or small < 64:
+        """Join bins up to 40 ms, then blocks down to 180 pixels, then bins to 160 ms, blocks to 90, then bins."""
+        side = max(self.size)
+        if self.bin_us < 40_000 or (side <= 180 and self.bin_us < 160_000) or side <= 90:
             return self._join_bins() or self._join_blocks()
         return self._join_blocks() or self._join_bins()
 
@@ -119,8 +121,8 @@ class EventReel:
         cells = self._taken()
         area = self.size[0] * self.size[1]
         self.bin_us *= 2
-        for i in range(0, len(cells), 2):
-            pair = [in_joined_bins(each, area, half) for half, each in enumerate(cells[i : i + 2])]
+        for first in cells:
+            pair = [in_joined_bins(first, area, 0), *(in_joined_bins(each, area, 1) for each in islice(cells, 1))]
             if len(pair) == 2:
                 self._keep(joined(pair))
             else:

@@ -35,8 +35,8 @@ class EventScreen {
   add(chunk, bin, weight) {
     const { index, codes, begins } = chunk;
     for (let i = begins[bin]; i < begins[bin + 1]; i++) {
-      this.sums[2 * index[i]] += weight * (codes[i] & 7);
-      this.sums[2 * index[i] + 1] += weight * (codes[i] >> 3);
+      this.sums[2 * index[i]] += weight * (codes[i] & 3);
+      this.sums[2 * index[i] + 1] += weight * (codes[i] >> 2);
     }
   }
 

@@ -8,7 +8,7 @@ const text = (value) => make("td", { class: "number" }, value);
 const columns = [
   { head: "Recording", value: (row) => row.name, cell: (row) => make("th", { scope: "row" }, make("a", { href: row.page }, row.name)) },
   { head: "Over time", cell: mini },
-  { head: "Most", value: (row) => most(row)[0], cell: (row) => make("td", { class: "most" }, named(most(row)[0]), ` ${percent(most(row)[1])}`) },
+  { head: "Most", value: (row) => most(row)[0], cell: (row) => make("td", { class: "most" }, named(most(row)[0], `${most(row)[0]} ${percent(most(row)[1])}`)) },
   { head: "Duration", number: true, value: (row) => row.duration_us, cell: (row) => text(clock(row.duration_us)) },
   { head: "Events", number: true, value: (row) => row.events, cell: (row) => text(count(row.events)) },
   { head: "Valid windows", number: true, value: (row) => row.valid / Math.max(row.windows, 1), cell: (row) => text(percent(row.valid / Math.max(row.windows, 1))) },
@@ -17,10 +17,10 @@ const columns = [
   { head: "Warnings", number: true, there: (row) => row.warnings > 0, value: (row) => row.warnings, cell: (row) => text(row.warnings ? count(row.warnings) : "") },
 ].filter((column) => !column.there || data.rows.some(column.there));
 
-function named(label) {
+function named(label, text = label) {
   const chip = make("span", { class: "chip", "aria-hidden": "true" });
   chip.style.background = colourOf(label);
-  return make("span", { class: "named" }, chip, label);
+  return make("span", { class: "named" }, chip, text);
 }
 
 /** A recording's segments as a strip of colours, told in words too. */
@@ -75,7 +75,7 @@ $("subtitle").textContent = [
   `${count(data.rows.length)} recordings`, clock(total), data.failed.length ? `${count(data.failed.length)} failed` : null,
 ].filter(Boolean).join(" · ");
 $("heads").append(...columns.map(heading));
-$("keys").append(...Object.keys(data.colours).map(named));
+$("keys").append(...Object.keys(data.colours).map((label) => named(label)));
 $("failures").append(...data.failed.map(({ name, reason }) =>
   make("tr", {}, make("th", { scope: "row" }, name), make("td", {}, reason))));
 $("failed").hidden = !data.failed.length;
