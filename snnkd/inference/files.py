@@ -7,11 +7,14 @@ again. So a run that was stopped, killed even, goes on where it was, and one ove
 
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.progress import TaskID
 from rich.table import Table
 
 import snnkd
@@ -22,8 +25,9 @@ from snnkd.inference.page import INDEX, build_index, build_page
 from snnkd.inference.recognizer import Recognizer
 from snnkd.inference.smoothing import Smoothing
 from snnkd.inference.timeline import write_whole
+from snnkd.inference.video import write_video
 from snnkd.recordings import open_recording
-from snnkd.terminal import bar
+from snnkd.terminal import Bar, bar
 
 HARDWARE = "45nm-fp32"
 ENDINGS = ("csv", "png", "json")
@@ -74,18 +78,22 @@ def infer_files(
     except OSError as error:
         raise ConfigError(f"{output}: cannot be made: {error.strerror or error}") from None
     settings = {"snnkd": snnkd.__version__, "hardware": hardware, "smoothing": asdict(smoothing)}
-    settings |= {"model": model_hash(recognizer.network), "input": recognizer.input}
+    model = model_hash(recognizer.network)
+    settings |= {"model": model, "input": recognizer.input}
+    known = {"model": model, "settings": settings_hash(settings)}
     endings = (*ENDINGS[:-1], *["html"] * page, *["mp4"] * video, ENDINGS[-1])
     outcome = Outcome()
     with bar() as progress:
         task = progress.add_task("recognising", total=len(recordings), note="")
         for path, name in zip(recordings, output_names(recordings), strict=True):
-            progress.update(task, note=name.replace("[", r"\["))
+            escaped = name.replace("[", r"\[")
+            progress.update(task, note=escaped)
             try:
-                facts = {"content": content_hash(path), "settings": settings_hash(settings)} if path.exists() else {}
+                facts = {"content": content_hash(path)} | known if path.exists() else {}
                 there = None if again else finished(output, name, facts, endings)
                 if there is None:
-                    there = _compute(recognizer, path, output / name, hardware, smoothing, facts, endings)
+                    coded = partial(_note_video, progress, task, escaped)
+                    there = _compute(recognizer, path, output / name, hardware, smoothing, facts, endings, coded)
                 else:
                     outcome.skipped += 1
                 outcome.done.append((name, there))
@@ -101,6 +109,10 @@ def infer_files(
             outcome.failed.append((INDEX, f"{output / INDEX}: {error.strerror or error}"))
     _tell(outcome, recognizer, output, len(endings))
     return not outcome.failed
+
+
+def _note_video(progress: Bar, task: TaskID, name: str, done: int, of: int) -> None:
+    progress.update(task, note=f"{name}: video {done / of:.0%}")
 
 
 def finished(output: Path, name: str, facts: dict[str, str], endings: tuple[str, ...]) -> dict[str, Any] | None:
@@ -126,6 +138,7 @@ def _compute(
     smoothing: Smoothing,
     facts: dict[str, str],
     endings: tuple[str, ...],
+    coded: Callable[[int, int], None],
 ) -> dict[str, Any]:
     recording = open_recording(path)
     timeline = recognizer.recognize(recording, hardware, smoothing)
@@ -137,11 +150,11 @@ def _compute(
         "json": (json.dumps(said, indent=1) + "\n").encode(),
     }
     if "html" in endings:
-        files["html"] = build_page(timeline, recording, name=place.name, index=INDEX)
+        files["html"] = build_page(timeline, recording, name=place.name, index=INDEX, hashes=facts)
     for ending in endings:
         target = place.with_name(f"{place.name}.{ending}")
         if ending == "mp4":
-            timeline.video(target, recording, name=place.name)
+            write_video(target, timeline, recording, name=place.name, progress=coded)
         else:
             write_whole(target, files[ending])
     return said

@@ -3,7 +3,7 @@
 import base64
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +31,7 @@ def build_page(
     *,
     name: str | None = None,
     index: str | None = None,
+    hashes: Mapping[str, str] | None = None,
     largest: int = LARGEST,
 ) -> bytes:
     """Return the page of a timeline.
@@ -40,6 +41,7 @@ def build_page(
         recording: whose events and frames are shown; it is read window by window. Without it there is no player.
         name: of the page; the last part of the recording's path when left out.
         index: file name of the index page that lies beside it, if one does.
+        hashes: of content, model and settings, for who must tell results apart.
         largest: bytes of the page at most. Events and frames are shown at the highest rate and size that fit, and the
             page says at which. The timeline is never thinned.
 
@@ -49,6 +51,7 @@ def build_page(
     path = str(timeline.recording.get("path", "recording"))
     content["name"] = name if name is not None else path.replace("\\", "/").rstrip("/").split("/")[-1]
     content["index"] = index
+    content["hashes"] = dict(hashes or {})
     content["media"] = None
     if recording is not None:
         room = largest - len(assemble("page.html", STYLES, SCRIPTS, content))

@@ -12,6 +12,7 @@ Times are µs from the recording's first event. Arrays are base64 of deflated li
 =============  ========  =====================================================================
 """
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -63,6 +64,7 @@ def timeline_content(timeline: "Timeline") -> dict[str, Any]:
         "shares": timeline.shares(),
         "recording": timeline.recording,
         "model": timeline.model,
+        "smoothing": asdict(timeline.smoothing),
     }
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from snnkd.inference.page import build_page
+from snnkd.inference.smoothing import Smoothing
 
 NASTY = (
     "<img src=x onerror=\"document.title='taken'\">&amp;</script><script>document.title='taken'</script>'\"../%2e.h5"
@@ -146,6 +147,21 @@ def test_every_control_has_a_name_and_the_cursor_is_a_slider(open_page, timeline
     slider = page.get_by_role("slider", name="Position in the recording")
     assert slider.get_attribute("aria-valuemax") == "3.000"
     assert slider.get_attribute("tabindex") == "0"
+
+
+def test_facts_settings_and_hashes_are_told(open_page, timeline, recording):
+    smooth = replace(timeline, smoothing=Smoothing(margin=0.25, minimum_us=300_000))
+    hashes = {"content": "c0ffee", "model": "0def", "settings": "5e77"}
+    page = open_page(build_page(smooth, recording, hashes=hashes)).page
+    facts = {
+        "#model": {"margin to tell another": "0.25", "shortest segment": "300,000 µs", "architecture": "EventStudent",
+                   "hash of model": "0def", "hash of settings": "5e77", "window": "50,000 µs"},
+        "#recording": {"sensor": "48×36", "events": "300", "hash of content": "c0ffee", "warnings": "none",
+                       "region seen": "36×36 from (6, 0)", "frames shown as": "all, 90 images of 48×36"},
+    }  # fmt: skip
+    for part, expected in facts.items():
+        names, values = (page.locator(f"{part} {tag}").all_inner_texts() for tag in ("dt", "dd"))
+        assert expected.items() <= dict(zip(names, values, strict=True)).items()
 
 
 def test_invalid_windows_are_told(open_page, timeline, recording):

@@ -3,6 +3,7 @@ const NAMES = {
   path: "file", sensor_size: "sensor", duration_us: "duration", start_us: "starts at", crop: "region seen",
   hot_pixels: "hot pixels left out", hot_events: "with events", window_us: "window", step_us: "step", network: "architecture",
   input_size: "input", source: "loaded from", dataset: "trained on",
+  margin: "margin to tell another", minimum_us: "shortest segment", abstain: "least probability told",
 };
 const TOLD_ELSEWHERE = ["caution", "warnings"];
 
@@ -37,6 +38,8 @@ function factList(rows) {
 
 function fillFacts(data) {
   const rows = [...entries(data.recording)];
+  const model = [...entries(data.model), ...entries(data.smoothing)];
+  for (const [name, hash] of Object.entries(data.hashes)) (name === "content" ? rows : model).push([`hash of ${name}`, hash]);
   const { media } = data;
   if (media) {
     const { events, frames } = media;
@@ -57,7 +60,6 @@ function fillFacts(data) {
   list.append(make("dt", {}, "warnings"), make("dd", {}, warnings.length
     ? make("ul", {}, ...warnings.map((text) => make("li", {}, String(text)))) : "none"));
   $("recording").append(list);
-  const model = [...entries(data.model)];
   if (data.joules) {
     const joules = data.joules.reduce((sum, each) => sum + each, 0);
     model.push(["energy of the recording", `${withPrefix(joules, "J")}, ${withPrefix(joules / (data.duration_us / 1e6), "W")} on average`]);
