@@ -147,12 +147,17 @@ def run_job(plan: Plan, job: Job, results: Path, models: Path, cache: str, facts
         "digest": plan.digest(job.row, versions()),
         "fold": job.seed % plan.folds,
         **measure(trained, test, seconds),
-        "settings": job.row.settings,
+        "settings": settings_told(job.row.settings),
         "links": job.row.links,
         "machine": facts,
         "device": str(torch.cuda.get_device_name()) if torch.cuda.is_available() else "cpu",
     }
     write(results / f"{job.key}.json", result)
+
+
+def settings_told(settings: dict[str, Any]) -> dict[str, Any]:
+    """What a result says of its settings: where the data lie on a machine is nobody else's concern."""
+    return {**settings, "data": {key: value for key, value in settings["data"].items() if key not in ("root", "cache")}}
 
 
 def measure_again(plan: Plan, job: Job, results: Path, models: Path, cache: str) -> None:

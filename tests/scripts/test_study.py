@@ -83,6 +83,13 @@ def test_a_setting_of_a_teacher_makes_its_students_stale_and_where_data_lie_does
     assert after["kd"] != before["kd"]
 
 
+def test_a_result_does_not_say_where_the_data_lie():
+    from study_parts.running import settings_told
+
+    told = settings_told({"data": {"root": "here", "cache": "there", "steps": 6}, "training": {"epochs": 1}})
+    assert told == {"data": {"steps": 6}, "training": {"epochs": 1}}
+
+
 def test_one_failure_leaves_the_rest_and_what_needs_it_is_named(study, tmp_path):
     jobs = queue(read_plan(study()), tmp_path)
 
