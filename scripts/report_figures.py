@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
@@ -53,15 +54,7 @@ def tradeoff(result: dict[str, Any]) -> bytes:
     axes.axhline(CHANCE, color=MUTED, lw=0.9, ls=(0, (2, 3)))
     axes.text(0, CHANCE, " chance", va="bottom", color=MUTED, fontsize=9)
     axes.set_xlim(0)
-    axes.set_ylim(0)
-    axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    axes.set_xlabel("energy per clip (µJ, arithmetic at 45 nm, fp32)", color=MUTED)
-    axes.set_ylabel("UAR on unknown persons", color=MUTED)
-    axes.grid(axis="y", color=FAINT, lw=0.8)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.set_title("Accuracy against energy", loc="left", fontsize=12, color=INK)
-    axes.set_title("nano student, EyeSim, one fold; bars: 95% over persons", loc="right", fontsize=9, color=MUTED)
+    _dress(axes, "Accuracy against energy", "nano student, EyeSim, one fold; bars: 95% over persons", "")
     axes.legend(frameon=False, loc="lower right", fontsize=9)
     return png_bytes(figure)
 
@@ -81,13 +74,18 @@ def models(rows: list[tuple[str, str, float, tuple[float, float], float]]) -> by
     )
     axes.set_xscale("log")
     axes.margins(x=0.18)
+    _dress(axes, "Accuracy against energy over networks", "EyeSim (synthetic); bars: 95% over persons", "; logarithmic")
+    return png_bytes(figure)
+
+
+def _dress(axes: Axes, title: str, note: str, scale: str) -> None:
+    """Both pictures' axes: UAR over energy."""
     axes.set_ylim(0)
     axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    axes.set_xlabel("energy per clip (µJ, arithmetic at 45 nm, fp32; logarithmic)", color=MUTED)
+    axes.set_xlabel(f"energy per clip (µJ, arithmetic at 45 nm, fp32{scale})", color=MUTED)
     axes.set_ylabel("UAR on unknown persons", color=MUTED)
     axes.grid(axis="y", color=FAINT, lw=0.8)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.set_title("Accuracy against energy over networks", loc="left", fontsize=12, color=INK)
-    axes.set_title("EyeSim (synthetic); bars: 95% over persons", loc="right", fontsize=9, color=MUTED)
-    return png_bytes(figure)
+    axes.set_title(title, loc="left", fontsize=12, color=INK)
+    axes.set_title(note, loc="right", fontsize=9, color=MUTED)
