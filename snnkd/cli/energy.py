@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +11,7 @@ from snnkd.errors import ConfigError
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from snnkd.energy import EnergyReport, Profiler
+    from snnkd.energy import EnergyReport, Hardware, Profiler
     from snnkd.inference import Recognizer
     from snnkd.models import EyeNetwork
 
@@ -35,28 +34,39 @@ def energy(options: argparse.Namespace) -> int:
 
     recognizer = load(options.model)
     profiler, clip = _profile(recognizer, options)
-    reports = [profiler.report(each) for each in hardware]
-    if options.method == "rate":
-        from snnkd.energy.approximation import by_rate
-
-        reports = [by_rate(report, recognizer.network) for report in reports]
-    other = None
     if options.against is None:
         options.against = _teacher(recognizer)
+    reports = [_report(profiler, each, options.method) for each in hardware]
+    others: list[EnergyReport | None] = [None] * len(reports)
     if options.against is not None:
         other, _ = _profile(load(options.against), argparse.Namespace(**{**vars(options), "model": options.against}))
+        others = [None if each.is_chip else _report(other, each, options.method) for each in hardware]
     measured = _measured(recognizer.network, clip) if options.measure else None
     if options.json:
-        found = [report.to_json() | ({} if measured is None else {"measured": measured}) for report in reports]
+        found = [_data(report, other, measured) for report, other in zip(reports, others, strict=True)]
         print(json.dumps(found[0] if len(found) == 1 else found, indent=2))
     else:
-        _print(reports, other, options)
+        _print(reports, others, options)
         if measured is not None:
             print(_measured_text(measured))
     if options.output is not None:
-        beside = None if other is None else {_name(options.against): other}
-        _write(reports, beside, _name(options.model), options.output, quiet=options.json)
+        _write(reports, others, measured, options)
     return 0
+
+
+def _report(profiler: "Profiler", hardware: "Hardware", method: str) -> "EnergyReport":
+    report = profiler.report(hardware)
+    if method == "exact":
+        return report
+    from snnkd.energy.approximation import by_rate
+
+    return by_rate(report, profiler.network)
+
+
+def _data(report: "EnergyReport", other: "EnergyReport | None", measured: dict[str, Any] | None) -> dict[str, Any]:
+    """What a report's JSON says, with the other network and what was measured."""
+    data = report.to_json() | {"comparison": report.against(other).to_json()}
+    return data if measured is None else data | {"measured": measured}
 
 
 def _teacher(recognizer: "Recognizer") -> str | None:
@@ -85,16 +95,15 @@ def _profile(recognizer: "Recognizer", options: argparse.Namespace) -> "tuple[Pr
     return profiler, batch[:, :1]
 
 
-def _print(reports: "list[EnergyReport]", other: "Profiler | None", options: argparse.Namespace) -> None:
+def _print(reports: "list[EnergyReport]", others: "list[EnergyReport | None]", options: argparse.Namespace) -> None:
     from snnkd.energy.table import comparison_table, samples_text
 
-    for report in reports:
+    for report, other in zip(reports, others, strict=True):
         print(report.table())
         print(f"{samples_text(report)}\n")
         if not report.hardware.is_chip:
-            beside = None if other is None else other.report(report.hardware)
             names = (_name(options.model), "" if options.against is None else _name(options.against))
-            print(comparison_table(report.against(beside), names))
+            print(comparison_table(report.against(other), names))
         if report.hardware.memory:
             memory = report.memory()
             parts = ", ".join(f"{what} {_joules(value)}" for what, value in memory.by("what").items())
@@ -140,23 +149,27 @@ def _name(model: str) -> str:
 
 
 def _write(
-    reports: "list[EnergyReport]", beside: "dict[str, Profiler] | None", name: str, output: Path, quiet: bool
+    reports: "list[EnergyReport]",
+    others: "list[EnergyReport | None]",
+    measured: dict[str, Any] | None,
+    options: argparse.Namespace,
 ) -> None:
     from snnkd.energy.drawing import draw_beside
     from snnkd.inference.drawing import png_bytes
     from snnkd.inference.timeline import write_whole
 
-    output.mkdir(parents=True, exist_ok=True)
-    files: dict[str, Any] = {}
-    for report in reports:
+    options.output.mkdir(parents=True, exist_ok=True)
+    files: dict[str, bytes] = {}
+    for report, other in zip(reports, others, strict=True):
         stem = report.hardware.name.lower().replace("/", "-")
-        files[f"{stem}.json"] = (json.dumps(report.to_json(), indent=1) + "\n").encode()
+        files[f"{stem}.json"] = (json.dumps(_data(report, other, measured), indent=1) + "\n").encode()
         files[f"{stem}.csv"] = report.to_csv().encode()
         files[f"{stem}.png"] = png_bytes(report.plot())
-        if beside is not None and not report.hardware.is_chip:
-            others = {key: other.report(report.hardware) for key, other in beside.items()}
-            files[f"{stem}-beside.png"] = png_bytes(draw_beside({name: report, **others}))
+        if other is not None:
+            files[f"{stem}-beside.png"] = png_bytes(
+                draw_beside({_name(options.model): report, _name(options.against): other})
+            )
     for path, data in files.items():
-        write_whole(output / path, data)
-    if not quiet:
-        print(f"wrote {len(files)} files into {output}", file=sys.stdout)
+        write_whole(options.output / path, data)
+    if not options.json:
+        print(f"wrote {len(files)} files into {options.output}")

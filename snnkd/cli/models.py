@@ -98,6 +98,6 @@ def infer(options: argparse.Namespace) -> int:
         load_hardware(hardware)  # a wrong name is told before anything is read
     smoothing = Smoothing(options.margin, round(options.minimum * 1e6), options.abstain)
     recognizer = load(options.model)
-    recordings = find_recordings(options.recordings)
+    recordings = find_recordings(options.recordings, options.output)
     extra = {"again": options.again, "page": options.page, "video": options.video}
     return 0 if infer_files(recognizer, recordings, options.output, hardware, smoothing, **extra) else 2

@@ -34,18 +34,18 @@ class Comparison:
 
     @property
     def event_share(self) -> float:
-        """:math:`r`: synaptic operations over the dense operations of layers that see events."""
-        dense = self._event_dense
-        return self.report.synaptic_operations / dense if dense else 0.0
+        """:math:`r`: synaptic operations over the dense operations of layers that see events alone."""
+        dense = self._of_events("dense_operations")
+        return self._of_events("synaptic_operations") / dense if dense else 0.0
 
-    @property
-    def _event_dense(self) -> float:
-        return sum(x.dense_operations for x in self.report.layers if x.dense_operations and x.input != "analog")
+    def _of_events(self, name: str) -> float:
+        layers = (layer for layer in self.report.layers if layer.dense_operations and not layer.macs)
+        return float(sum(getattr(layer, name) for layer in layers))
 
     @property
     def fixed_joules(self) -> float:
-        """:math:`E_0`: what is spent whether events come or not."""
-        return self.report.joules - self.report.synaptic_operations * (self.report.hardware.joules("ac") or 0.0)
+        """:math:`E_0`: what is spent whether events come to these layers or not."""
+        return self.report.joules - self._of_events("synaptic_operations") * (self.report.hardware.joules("ac") or 0.0)
 
     def dense_joules(self, hardware: str | Hardware = "45nm-fp32", steps: int | None = None) -> float:
         """Energy of the dense ANN of this shape, run in each of the clip's steps, or in ``steps`` of them."""
@@ -59,7 +59,7 @@ class Comparison:
     def break_even(self, hardware: str = "45nm-fp32", steps: int | None = None) -> float | None:
         """:math:`r^*` against the dense ANN; ``None`` where no event-driven layer is there, below zero for never."""
         price = self.report.hardware.joules("ac")
-        dense = self._event_dense
+        dense = self._of_events("dense_operations")
         if not dense or price is None:
             return None
         return (self.dense_joules(hardware, steps) - self.fixed_joules) / (dense * price)

@@ -119,16 +119,17 @@ def _of_layer(layer: "LayerReport", report: "EnergyReport", bits: int, dataflow:
         return
     weights = layer.parameters * bits / 8
     inputs = layer.dense_operations / report.steps / max(_fan_out(layer), 1.0)  # values in a step
-    if layer.input == "analog" or dataflow == "dense":
-        yield row("weights", weights, layer.dense_operations, bits)
-        yield row("inputs", inputs * bits / 8, layer.dense_operations, bits)
+    products = layer.dense_operations if dataflow == "dense" else layer.macs
+    if products:
+        yield row("weights", weights, products, bits)
+        yield row("inputs", inputs * bits / 8, products, bits)
         yield row("outputs", outputs, float(layer.outputs * report.steps), bits)
-        return
-    address = 8 * math.ceil(max(math.log2(max(inputs, 2.0)), 1) / 8)
-    events = layer.synaptic_operations / max(_fan_out(layer), 1.0)
-    yield row("weights", weights, layer.synaptic_operations, bits)
-    yield row("sums", outputs, 2 * layer.synaptic_operations, bits)
-    yield row("events", inputs * address / 8, 2 * events, address)
+    if dataflow != "dense" and layer.synaptic_operations:
+        address = 8 * math.ceil(max(math.log2(max(inputs, 2.0)), 1) / 8)
+        events = layer.synaptic_operations / max(_fan_out(layer), 1.0)
+        yield row("weights", weights, layer.synaptic_operations, bits)
+        yield row("sums", outputs, 2 * layer.synaptic_operations, bits)
+        yield row("events", inputs * address / 8, 2 * events, address)
 
 
 def _fan_out(layer: "LayerReport") -> float:

@@ -43,13 +43,12 @@ class _Row:
     steps: dict[str, NDArray[np.float64]] = field(default_factory=dict)
     """Sums over samples"""
 
-    def add(self, tally: Tally, before: int, batch: int, steps: int) -> None:
+    def add(self, tally: Tally, before: int, steps: int) -> None:
         """Take a batch of clips in; ``before``: how many samples came before this layer was first met."""
         self.parameters, self.outputs = max(self.parameters, tally.parameters), max(self.outputs, tally.outputs)
         if tally.kinds is not None:
             self.worst = max(self.worst, int(tally.kinds.max()))
-        for name, sources in {**SOURCES, **{key: (key,) for key in EXTRA}}.items():
-            counts = sum(tally.totals[source] for source in sources).numpy()  # type: ignore[union-attr]
+        for name, counts in (_counts(tally) | {key: tally.totals[key].numpy() for key in EXTRA}).items():
             self.samples.setdefault(name, [np.zeros(before)] if before else []).append(counts.sum(0))
             self.steps[name] = self.steps.get(name, np.zeros(steps)) + counts.sum(1)
 
@@ -93,7 +92,7 @@ class Profiler:
             self.network.train(training)
         for key, tally in self.counter.layers.items():
             row = self._rows.setdefault(key, _Row(tally.name, tally.kind))
-            row.add(tally, 0 if row.samples else self.samples, number, steps)
+            row.add(tally, 0 if row.samples else self.samples, steps)
         self.samples, self.steps = self.samples + number, steps
         return output
 
@@ -120,15 +119,16 @@ class Profiler:
         )
 
 
+def _counts(tally: Tally) -> dict[str, NDArray[np.float64]]:
+    """A row's ``(T, B)`` counts by the report's names."""
+    return {name: np.sum([tally.totals[s].numpy() for s in sources], axis=0) for name, sources in SOURCES.items()}
+
+
 def step_joules(counter: Counter, hardware: Hardware) -> NDArray[np.float64]:
     """Return the energy of each step and sample ``(T, B)`` of what was counted last, of all that has a price."""
     total = np.zeros((counter.steps, counter.batch))
     for tally in counter.layers.values():
-        counts = {
-            name: sum(tally.totals[source] for source in sources).numpy()  # type: ignore[union-attr]
-            for name, sources in SOURCES.items()
-        }
-        priced = joules_of(tally.kind, counts, hardware)
+        priced = joules_of(tally.kind, _counts(tally), hardware)
         total += 0.0 if priced is None else priced
     return total
 

@@ -82,10 +82,16 @@ def infer_files(
     settings |= {"model": model, "input": recognizer.input}
     known = {"model": model, "settings": settings_hash(settings)}
     endings = (*ENDINGS[:-1], *["html"] * page, *["mp4"] * video, ENDINGS[-1])
+    names = output_names(recordings)
+    for path, name in zip(recordings, names, strict=True):
+        for ending in endings:
+            target = output / f"{name}.{ending}"
+            if target.exists() and path.exists() and target.samefile(path):
+                raise ConfigError(f"{path}: would be overwritten by its own result: choose another output folder")
     outcome = Outcome()
     with bar() as progress:
         task = progress.add_task("recognising", total=len(recordings), note="")
-        for path, name in zip(recordings, output_names(recordings), strict=True):
+        for path, name in zip(recordings, names, strict=True):
             escaped = name.replace("[", r"\[")
             progress.update(task, note=escaped)
             try:

@@ -73,7 +73,7 @@ def fan_out_of(layer: nn.Module, x: Tensor) -> Tensor:
 
 @contextmanager
 def recorded_operations(network: nn.Module) -> Iterator[Operations]:
-    """Count the synaptic operations of the passes inside, of layers past the first: what these see are spikes.
+    """Count the synaptic operations of the passes inside, of layers past the first: in a student these see spikes.
 
     Fan-outs are worked out anew for each training step, as pruning changes them; they cost one small convolution.
     """

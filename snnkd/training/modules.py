@@ -13,8 +13,8 @@ from torch.nn import functional
 from torchmetrics.classification import MulticlassConfusionMatrix
 
 from snnkd.errors import ConfigError, NotFiniteError
-from snnkd.models import EyeNetwork, predict
-from snnkd.spiking import LIF, keep_freed_memory
+from snnkd.models import EventStudent, EyeNetwork, predict
+from snnkd.spiking import keep_freed_memory
 from snnkd.training.energy_price import energy_price, recorded_operations
 from snnkd.training.evaluation import Evaluation
 from snnkd.training.spike_rate import recorded_rates, spike_rate_penalty, stacked
@@ -69,8 +69,11 @@ class EmotionModule(pl.LightningModule):
         self.spike_rate_target = spike_rate_target
         check_range("energy_weight", energy_weight, 0 <= energy_weight < math.inf, "zero or above")
         check_range("energy_target", energy_target, 0 <= energy_target <= 1, "from 0 to 1")
-        if energy_weight and not any(isinstance(layer, LIF) for layer in network.modules()):
-            raise ConfigError(f"energy_weight: {type(network).__name__} has no spiking layer to price")
+        if energy_weight and not isinstance(network, EventStudent):
+            raise ConfigError(
+                "energy_weight: prices the students, whose layers past the first see spikes alone; "
+                f"{type(network).__name__} is none"
+            )
         self.energy_weight, self.energy_target = energy_weight, energy_target
         self.network = network
         self.learning_rate = learning_rate

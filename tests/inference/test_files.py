@@ -61,6 +61,29 @@ def test_what_is_meant(many):
         find_recordings([many / "empty"])
 
 
+def test_results_among_recordings_are_no_recordings(model, many, capsys):
+    """An output folder inside the input, and one that is the input: what was written is not read again."""
+    for out in (many / "results", many):
+        for _ in range(2):
+            assert main(["infer", str(model), str(many), "-o", str(out)]) == 0
+    assert len(find_recordings([many], many / "results")) == 4
+    assert capsys.readouterr().out.count("4 were there already") == 2
+    with pytest.raises(ConfigError, match="path is empty"):
+        find_recordings([""])
+
+
+def test_a_recording_is_never_overwritten_by_its_result(model, tmp_path, capsys):
+    text = tmp_path / "here" / "events.csv"
+    text.parent.mkdir()
+    made = simulate_sequence(0, 1, "fear", 0, size=(32, 32), duration_s=0.3).events
+    text.write_text("t,x,y,p\n" + "".join(f"{e['t']},{e['x']},{e['y']},{int(e['p'])}\n" for e in made))
+    before = text.read_bytes()
+    assert main(["infer", str(model), str(text), "-o", str(text.parent)]) == 2
+    assert "would be overwritten by its own result" in capsys.readouterr().err
+    assert text.read_bytes() == before
+    assert main(["infer", str(model), str(text), "-o", str(tmp_path / "elsewhere")]) == 0
+
+
 def stamps(folder):
     return {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
 

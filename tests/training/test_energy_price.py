@@ -1,21 +1,16 @@
 """The price of synaptic operations: exact, differentiable, and felt by a training."""
 
-import sys
-from pathlib import Path
-
 import pytest
 import torch
+from brute_force import convolution_pairs, linear_pairs
 from torch import nn
 
 from snnkd.energy import profile
 from snnkd.errors import ConfigError
-from snnkd.models import EventStudent, FrameTeacher
+from snnkd.models import EventStudent, FrameTeacher, FusionTeacher
 from snnkd.spiking import LIF
 from snnkd.training import Classification
 from snnkd.training.energy_price import energy_price, fan_out_of, recorded_operations
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "energy"))
-from brute_force import convolution_pairs, linear_pairs
 
 
 @pytest.mark.parametrize("groups", [1, 2])
@@ -101,7 +96,9 @@ def test_below_its_target_it_costs_nothing():
 def test_a_module_takes_it_by_name_and_refuses_what_has_no_spikes():
     module = Classification(lively(), energy_weight=0.5, energy_target=0.1)
     assert (module.energy_weight, module.energy_target) == (0.5, 0.1)
-    with pytest.raises(ConfigError, match="energy_weight: FrameTeacher has no spiking layer"):
+    with pytest.raises(ConfigError, match=r"energy_weight: prices the students.*FrameTeacher is none"):
         Classification(FrameTeacher((32, 32), (4, 8)), energy_weight=0.5)
+    with pytest.raises(ConfigError, match="FusionTeacher is none"):  # it fires, but its frames are no spikes
+        Classification(FusionTeacher((32, 32), (4, 8), (4, 8)), energy_weight=0.5)
     with pytest.raises(ConfigError, match="energy_target: must be from 0 to 1"):
         Classification(lively(), energy_target=3.0)

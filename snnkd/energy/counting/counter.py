@@ -51,7 +51,6 @@ class Counter(TorchDispatchMode):
     batch: int = 0
     operator: str = ""
     """The one that is being counted"""
-    fan_outs: dict[Any, Tensor] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         super().__init__()
@@ -60,12 +59,14 @@ class Counter(TorchDispatchMode):
         self._names = {module: name for name, module in self.network.named_modules()}
         self._stack: list[_Frame] = []
         self._handles: list[torch.utils.hooks.RemovableHandle] = []
-        self._weights: dict[tuple[str, str], list[int]] = {}
         self._fresh()
 
     def _fresh(self) -> None:
+        """Forget all but the rows: what is known by an address holds for one pass, in which what has it is kept."""
         kept = [*self.network.parameters(), *self.network.buffers()]
         self.origins = Origins(kept)
+        self._weights: dict[tuple[str, str], list[Tensor]] = {}
+        self._fan_outs: dict[Any, tuple[Tensor, Tensor]] = {}
 
     def __enter__(self) -> "Counter":
         """Start counting."""
@@ -127,6 +128,7 @@ class Counter(TorchDispatchMode):
         output = func(*args, **(kwargs or {}))
         if not self._stack:
             return output
+        self.origins.forget(list(_tensors(output)), list(_tensors(args)))
         namespace, _, name = func._schema.name.partition("::")
         in_place = name.endswith("_") and not name.endswith("__")
         name = name.rstrip("_") if in_place else name
@@ -161,15 +163,20 @@ class Counter(TorchDispatchMode):
         return None
 
     def row(self, kind: str, weight: Tensor | None = None) -> Tally:
-        """Return the row of a kind of work in the module that is being run; functions are told apart by weights."""
+        """Return the row of a kind of work in the module that is being run.
+
+        Functions are told apart by their weights, numbered as they come in a pass: weights that are worked out anew
+        in each pass lie elsewhere each time.
+        """
         frame = self._stack[-1]
         number = 0
         if weight is not None:
             known = self._weights.setdefault((frame.name, kind), [])
-            place = weight.untyped_storage().data_ptr() + int(weight.storage_offset())
-            if place not in known:
-                known.append(place)
-            number = known.index(place)
+            places = [each.data_ptr() for each in known]
+            if weight.data_ptr() not in places:
+                known.append(weight)
+                places.append(weight.data_ptr())
+            number = places.index(weight.data_ptr())
         key = (frame.name, kind, number)
         if key not in self.layers:
             label = frame.name or type(self.network).__name__
@@ -177,6 +184,13 @@ class Counter(TorchDispatchMode):
                 label += f" ({kind.lower()}{f' {number + 1}' if number else ''})"
             self.layers[key] = Tally(label, kind)
         return self.layers[key]
+
+    def fan_out(self, weight: Tensor, settings: Any, make: Callable[[], Tensor]) -> Tensor:
+        """Return what ``make`` gives, once a pass for equal weights and settings."""
+        key = (weight.data_ptr(), tuple(weight.shape), weight.stride(), str(settings))
+        if key not in self._fan_outs:
+            self._fan_outs[key] = (weight, make())
+        return self._fan_outs[key][1]
 
     def place(self, shape: torch.Size, leading: int | None = None) -> Place:
         """Where the rows of a tensor belong."""

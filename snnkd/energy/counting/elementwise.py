@@ -20,10 +20,12 @@ def _names(text: str) -> frozenset[str]:
 KEEPS = _names(
     """view reshape _unsafe_view _reshape_alias permute transpose t squeeze unsqueeze slice select narrow expand clone
     contiguous detach alias _to_copy to index index_select gather flatten unfold pixel_shuffle repeat flip roll
-    split unsafe_split split_with_sizes chunk unbind lift_fresh constant_pad_nd masked_fill as_strided movedim diagonal
-    upsample_nearest2d native_dropout dropout index_put scatter neg"""
+    split unsafe_split split_with_sizes chunk unbind lift_fresh as_strided movedim diagonal upsample_nearest2d
+    native_dropout dropout"""
 )
 """Move values and change none"""
+PUTS = _names("constant_pad_nd masked_fill index_put scatter neg")
+"""Put other values in, or change their sign: whole units may stay whole, but zeros and ones are not sure any more"""
 MAKES = _names(
     """zeros ones empty full zeros_like ones_like empty_like full_like new_zeros new_ones new_empty new_full arange
     linspace eye scalar_tensor fill zero rand randn rand_like randn_like bernoulli empty_strided new_empty_strided
@@ -70,6 +72,9 @@ def products(counter: "Counter", output: Tensor, a: Any, b: Any, *_: Any) -> Ori
     if first.constant and second.constant:
         return Origin(constant=True)
     if first.constant or second.constant:
+        if first.constant and counter.operator == "div":  # a reciprocal, which no weight takes
+            counter.note_even(output, {"multiplications": output.numel()})
+            return NOTHING
         known, factor = (second, a) if first.constant else (first, b)
         single = not isinstance(factor, Tensor) or factor.numel() == 1
         folds = known.fold is not None or (known.unit is not None and single)
@@ -98,7 +103,7 @@ def rectifies(counter: "Counter", output: Tensor, x: Tensor, *_: Any) -> Origin:
     if origin.constant:
         return origin
     counter.note_even(output, {"comparisons": output.numel()})
-    return replace(origin, fold=None)
+    return replace(origin, fold=None, spikes=origin.spikes and counter.operator in ("relu", "abs"))
 
 
 def means(counter: "Counter", output: Tensor, x: Tensor, *settings: Any) -> Origin:
@@ -178,6 +183,11 @@ def keeps(counter: "Counter", output: Any, x: Any, *_: Any) -> Origin:
     return counter.origins.of(x[0] if isinstance(x, list | tuple) and x else x)
 
 
+def puts(counter: "Counter", output: Tensor, x: Tensor, *_: Any) -> Origin:
+    """Hand on the unit, which the values are held against."""
+    return replace(counter.origins.of(x), spikes=False)
+
+
 def copies(counter: "Counter", output: Tensor, x: Any, source: Any, *_: Any) -> Origin:
     """What holds of what is copied."""
     return counter.origins.of(source)
@@ -204,6 +214,7 @@ Handler = Callable[..., Origin | None]
 
 HANDLERS: dict[str, Handler] = {
     **dict.fromkeys(KEEPS, keeps),
+    **dict.fromkeys(PUTS, puts),
     **dict.fromkeys(MAKES, lambda *_: Origin(constant=True)),
     **dict.fromkeys(COMPARES, compares),
     **dict.fromkeys(SPECIAL, special),

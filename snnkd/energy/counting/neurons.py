@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from snnkd.energy.counting.elementwise import normalisation
 from snnkd.energy.counting.levels import of_spikes
-from snnkd.energy.counting.origin import Origin
+from snnkd.energy.counting.origin import NOTHING, Origin
 
 if TYPE_CHECKING:
     from snnkd.energy.counting.counter import Counter
@@ -85,5 +85,8 @@ def foreign(counter: "Counter", module: nn.Module, inputs: tuple[Any, ...], outp
     number = float(x.numel())
     row.outputs = max(row.outputs, x.numel() // max(counter.samples(x.shape), 1))
     row.add(updates=place.even(number * STATES[type(module).__name__]), comparisons=place.even(number))
-    _fired(counter, spikes, 1.0 if getattr(module, "reset_mechanism", "") == "subtract" else 0.0)
-    counter.origins.put(spikes, SPIKES)
+    # Graded spikes are scaled by a factor, learned maybe: of these the values tell the unit.
+    graded = float(getattr(module, "graded_spikes_factor", 1.0)) != 1
+    subtracts = getattr(module, "reset_mechanism", "") == "subtract"
+    _fired(counter, spikes.sign() if graded else spikes, 1.0 if subtracts else 0.0)
+    counter.origins.put(spikes, NOTHING if graded else SPIKES)

@@ -58,6 +58,14 @@ class Origins:
             before = self._mixed.get(storage.data_ptr())
             self._mixed[storage.data_ptr()] = origin if before is None else joined([before, origin])
 
+    def forget(self, made: list[Tensor], given: list[Tensor]) -> None:
+        """Whoever was just made, of none of what was given, has nothing of what lay at its address before."""
+        if self._mixed:
+            before = {tensor.untyped_storage().data_ptr() for tensor in given}
+            for tensor in made:
+                if (storage := tensor.untyped_storage().data_ptr()) not in before:
+                    self._mixed.pop(storage, None)
+
     def put(self, tensor: Tensor, origin: Origin) -> None:
         """Remember; whoever knows nothing takes no place."""
         if origin is not NOTHING and origin != NOTHING:

@@ -17,10 +17,7 @@ def convolution(counter: "Counter", output: Tensor, x: Tensor, weight: Tensor, b
     of = counter.origins.of
     if of(x).constant:
         return Origin(constant=of(weight).constant)
-    key = (weight.untyped_storage().data_ptr(), weight._version, tuple(x.shape[1:]), str(settings))
-    f = counter.fan_outs.get(key)
-    if f is None:
-        f = counter.fan_outs[key] = fan_out.of_convolution(x.shape, weight, *settings)
+    f = counter.fan_out(weight, (x.shape[1:], settings), lambda: fan_out.of_convolution(x.shape, weight, *settings))
     name = f"{'ConvTranspose' if settings[3] else 'Conv'}{x.ndim - 2}d"
     _count(counter, name, x, f, weight, output.numel())
     return Origin(fold="affine")
@@ -35,10 +32,7 @@ def matrix(counter: "Counter", output: Tensor, x: Tensor, weight: Tensor) -> Ori
         return matrix(counter, output, weight.t(), x.t())
     if not of(weight).constant:
         return batched(counter, output, x[None], weight[None])
-    key = (weight.untyped_storage().data_ptr(), weight._version, tuple(weight.shape), weight.stride())
-    f = counter.fan_outs.get(key)
-    if f is None:
-        f = counter.fan_outs[key] = fan_out.of_matrix(weight)
+    f = counter.fan_out(weight, "matrix", lambda: fan_out.of_matrix(weight))
     _count(counter, "Linear", x, f, weight, output.numel())
     return Origin(fold="affine")
 
@@ -73,8 +67,8 @@ def batched(counter: "Counter", output: Tensor, a: Tensor, b: Tensor) -> Origin:
         pairs = torch.count_nonzero(b.flatten(1), dim=1).double() * a.shape[1]
     row, place = counter.row("matmul"), counter.place(a.shape)
     row.outputs = max(row.outputs, output.numel() // max(counter.samples(a.shape), 1))
-    counts = {"accumulates": pairs} if any(spiking) else {"macs": dense}
-    row.add(**{name: place.spread(count.cpu()) for name, count in counts.items()})
+    done = {"accumulates": pairs} if any(spiking) else {"macs": dense}
+    row.add(dense=place.spread(dense), **{name: place.spread(count.cpu()) for name, count in done.items()})
     return NOTHING
 
 
@@ -84,7 +78,8 @@ def attention(counter: "Counter", query: Tensor, key: Tensor, value: Tensor) -> 
     number = float(torch.Size(heads).numel() * length * key.shape[-2])
     row, place = counter.row("matmul"), counter.place(query.shape)
     row.outputs = max(row.outputs, query.numel() // max(counter.samples(query.shape), 1))
-    row.add(macs=place.even(number * (width + value.shape[-1])))
+    products = place.even(number * (width + value.shape[-1]))
+    row.add(macs=products, dense=products)
     counter.note_uncounted(query, number)
     return NOTHING
 
