@@ -1,4 +1,4 @@
-"""The commands on models and their data: ``demo``, ``data synth``, ``train``, ``energy``, ``infer``."""
+"""The commands that make data and models: ``demo``, ``data synth``, ``train``."""
 
 import argparse
 from typing import TYPE_CHECKING, Any
@@ -83,21 +83,3 @@ def open_for(recognizer: "Recognizer", options: argparse.Namespace) -> "EyeDatas
     if options.subset != "train":
         refuse_known_persons(recognizer.input, dataset, said, "its own split")
     return dataset
-
-
-def infer(options: argparse.Namespace) -> int:
-    """Write the timelines of recordings."""
-    from snnkd.inference import Smoothing, load
-    from snnkd.inference.files import infer_files
-    from snnkd.inference.sources import find_recordings
-
-    hardware = None if options.hardware == "none" else options.hardware
-    if hardware is not None:
-        from snnkd.energy import load_hardware
-
-        load_hardware(hardware)  # a wrong name is told before anything is read
-    smoothing = Smoothing(options.margin, round(options.minimum * 1e6), options.abstain)
-    recognizer = load(options.model)
-    recordings = find_recordings(options.recordings, options.output)
-    extra = {"again": options.again, "page": options.page, "video": options.video}
-    return 0 if infer_files(recognizer, recordings, options.output, hardware, smoothing, **extra) else 2

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from snnkd import __version__
-from snnkd.cli import cache, energy, evaluation, models, recordings, types
+from snnkd.cli import cache, energy, evaluation, infer, models, recordings, types
 from snnkd.datasets.labels import LIGHTINGS
 from snnkd.errors import ConfigError
 
@@ -72,29 +72,7 @@ def make_parser() -> Parser:
     _add_evaluate(add("evaluate", evaluation.evaluate, "scores of a model on a dataset, or of prediction files"))
     _add_energy(add("energy", energy.energy, "what a model costs per clip of a dataset, layer by layer"))
 
-    sub = add("infer", models.infer, "emotions over time in recordings")
-    sub.add_argument("model", metavar="MODEL", help="a model folder, or a Hub id")
-    sub.add_argument(
-        "recordings", nargs="+", metavar="RECORDING", help="files, folders that hold recordings, or patterns in quotes"
-    )
-    sub.add_argument(
-        "--margin", type=types.share, default=0.0, metavar="P",
-        help="tell another emotion once it is more probable by P (default: 0)",
-    )  # fmt: skip
-    sub.add_argument(
-        "--minimum", type=types.number, default=0.0, metavar="SECONDS", help="no segment is shorter (default: 0)"
-    )
-    sub.add_argument(
-        "--abstain", type=types.share, default=0.0, metavar="P", help="tell nothing less probable than P (default: 0)"
-    )
-    sub.add_argument(
-        "--hardware", default="45nm-fp32", metavar="NAME",
-        help="estimate energy on it: a profile's name or YAML file, or none (default: 45nm-fp32)",
-    )  # fmt: skip
-    sub.add_argument("--again", action="store_true", help="compute what is there already, too")
-    sub.add_argument("--page", action="store_true", help="write a page a recording too, and an index of all (HTML)")
-    sub.add_argument("--video", action="store_true", help="write a video a recording too (MP4)")
-    sub.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
+    infer.add_arguments(add("infer", infer.infer, "emotions over time in recordings"))
     return parser
 
 

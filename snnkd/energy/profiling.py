@@ -48,7 +48,7 @@ class _Row:
         self.parameters, self.outputs = max(self.parameters, tally.parameters), max(self.outputs, tally.outputs)
         if tally.kinds is not None:
             self.worst = max(self.worst, int(tally.kinds.max()))
-        for name, counts in (_counts(tally) | {key: tally.totals[key].numpy() for key in EXTRA}).items():
+        for name, counts in (counts_of(tally) | {key: tally.totals[key].numpy() for key in EXTRA}).items():
             self.samples.setdefault(name, [np.zeros(before)] if before else []).append(counts.sum(0))
             self.steps[name] = self.steps.get(name, np.zeros(steps)) + counts.sum(1)
 
@@ -119,7 +119,7 @@ class Profiler:
         )
 
 
-def _counts(tally: Tally) -> dict[str, NDArray[np.float64]]:
+def counts_of(tally: Tally) -> dict[str, NDArray[np.float64]]:
     """A row's ``(T, B)`` counts by the report's names."""
     return {name: np.sum([tally.totals[s].numpy() for s in sources], axis=0) for name, sources in SOURCES.items()}
 
@@ -128,7 +128,7 @@ def step_joules(counter: Counter, hardware: Hardware) -> NDArray[np.float64]:
     """Return the energy of each step and sample ``(T, B)`` of what was counted last, of all that has a price."""
     total = np.zeros((counter.steps, counter.batch))
     for tally in counter.layers.values():
-        priced = joules_of(tally.kind, _counts(tally), hardware)
+        priced = joules_of(tally.kind, counts_of(tally), hardware)
         total += 0.0 if priced is None else priced
     return total
 

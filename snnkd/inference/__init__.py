@@ -1,7 +1,22 @@
 """Offline inference: recordings in, emotions over time out."""
 
-from snnkd.inference.recognizer import Recognizer, load
+from snnkd.inference.recognizer import Live, Recognizer, load
+from snnkd.inference.request import Request
+from snnkd.inference.session import Reading
+from snnkd.inference.settings import Settings
 from snnkd.inference.smoothing import Smoothing
 from snnkd.inference.timeline import Segment, Timeline
+from snnkd.inference.windowing import Validity
 
-__all__ = ["Recognizer", "Segment", "Smoothing", "Timeline", "load"]
+__all__ = [
+    "Live",
+    "Reading",
+    "Recognizer",
+    "Request",
+    "Segment",
+    "Settings",
+    "Smoothing",
+    "Timeline",
+    "Validity",
+    "load",
+]

@@ -5,41 +5,30 @@ settings that there are now, and that all files that are asked for were written 
 again. So a run that was stopped, killed even, goes on where it was, and one over more recordings does the new ones.
 """
 
-import json
 import sys
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
-from functools import partial
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
-from rich.progress import TaskID
 from rich.table import Table
 
 import snnkd
-from snnkd.errors import ConfigError, SnnkdError
-from snnkd.inference.drawing import png_bytes
-from snnkd.inference.fingerprint import content_hash, model_hash, settings_hash
-from snnkd.inference.page import INDEX, build_index, build_page
+from snnkd.errors import ConfigError
+from snnkd.inference.fingerprint import model_hash, settings_hash
+from snnkd.inference.one import Noted, Said, named
+from snnkd.inference.pool import Job, work_off
 from snnkd.inference.recognizer import Recognizer
-from snnkd.inference.smoothing import Smoothing
+from snnkd.inference.request import INDEX, Request
 from snnkd.inference.timeline import write_whole
-from snnkd.inference.video import write_video
-from snnkd.recordings import open_recording
-from snnkd.terminal import Bar, bar
-
-HARDWARE = "45nm-fp32"
-ENDINGS = ("csv", "png", "json")
-"""In the order of writing: the JSON comes last and says that the others are whole"""
+from snnkd.terminal import bar
 
 
 @dataclass
 class Outcome:
     """What became of the recordings."""
 
-    done: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
-    """Name and what the JSON says, of those that were computed or were there"""
+    done: list[tuple[str, Said]] = field(default_factory=list)
+    """Name and what the JSON says but for the windows, of those that were computed or were there"""
     skipped: int = 0
     """How many of them were there"""
     failed: list[tuple[str, str]] = field(default_factory=list)
@@ -50,13 +39,11 @@ def infer_files(
     recognizer: Recognizer,
     recordings: list[Path],
     output: Path,
-    hardware: str | None = HARDWARE,
-    smoothing: Smoothing = Smoothing(),  # noqa: B008
+    request: Request = Request(),  # noqa: B008
     again: bool = False,
-    page: bool = False,
-    video: bool = False,
+    workers: int = 1,
 ) -> bool:
-    """Write ``NAME.csv``, ``NAME.png`` and ``NAME.json`` into ``output`` for every recording.
+    """Write the files that are asked for (:class:`~snnkd.inference.request.Request`) into ``output``.
 
     A recording that cannot be read is named on standard error and the others go on. Returns whether all could.
 
@@ -64,109 +51,91 @@ def infer_files(
         recognizer: the model.
         recordings: see :func:`snnkd.inference.sources.find_recordings`.
         output: a folder, made if it is not there.
-        hardware: energy is estimated for it; None leaves it out.
-        smoothing: how windows become segments.
+        request: what is made of each recording.
         again: compute what is there already, too.
-        page: write ``NAME.html`` too, and ``index.html`` over all.
-        video: write ``NAME.mp4`` too.
+        workers: processes that share the recordings.
+
+    Raises:
+        ConfigError: a folder that cannot be made, a recording that its own result would overwrite.
+        ModelError: a network that does not read events.
     """
     recognizer.check()
+    make_folder(output)
+    if request.parquet:
+        from snnkd.inference.parquet import need_pyarrow
+
+        need_pyarrow()
+    names = output_names(recordings)
+    jobs = [Job(i, name, path, output / name) for i, (path, name) in enumerate(zip(recordings, names, strict=True))]
+    for job in jobs:
+        _refuse_own(job, request)
+    found: dict[int, tuple[str, Said]] = {}
+    failed: dict[int, tuple[str, str]] = {}
+    skipped = 0
+    with bar() as progress:
+        line = progress.add_task("recognising", total=len(jobs), note="")
+
+        def noted(job: Job) -> Noted:
+            note = job.name.replace("[", r"\[")
+            progress.update(line, note=note)
+
+            def video(done: int, of: int) -> None:
+                progress.update(line, note=f"{note}: video {done / of:.0%}")
+
+            return video
+
+        task = (recognizer, request, known_hashes(recognizer, request), again)
+        for done in work_off(jobs, task, workers, noted):
+            if done.said is None:
+                failed[done.job.number] = (done.job.name, done.failure)
+            else:
+                found[done.job.number] = (done.job.name, done.said)
+                skipped += done.skipped
+            progress.update(line, advance=1, note=done.job.name.replace("[", r"\["))
+    # In the order in which they were given, whoever was done first.
+    outcome = Outcome([found[i] for i in sorted(found)], skipped, [failed[i] for i in sorted(failed)])
+    if request.page and outcome.done:
+        from snnkd.inference.page import build_index
+
+        try:
+            write_whole(output / INDEX, build_index(outcome.done, outcome.failed))
+        except OSError as error:
+            outcome.failed.append((INDEX, f"{output / INDEX}: {error.strerror or error}"))
+    tell(outcome, recognizer, output, len(request.endings))
+    return not outcome.failed
+
+
+def make_folder(output: Path) -> None:
+    """Make a folder for results; :class:`ConfigError` where that cannot be."""
     if output.exists() and not output.is_dir():
         raise ConfigError(f"{output}: is a file: give a folder for the results")
     try:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigError(f"{output}: cannot be made: {error.strerror or error}") from None
-    settings = {"snnkd": snnkd.__version__, "hardware": hardware, "smoothing": asdict(smoothing)}
+
+
+def known_hashes(recognizer: Recognizer, request: Request) -> dict[str, str]:
+    """Hash the model, and all that a result depends on but the recording's content."""
     model = model_hash(recognizer.network)
-    settings |= {"model": model, "input": recognizer.input}
-    known = {"model": model, "settings": settings_hash(settings)}
-    endings = (*ENDINGS[:-1], *["html"] * page, *["mp4"] * video, ENDINGS[-1])
-    names = output_names(recordings)
-    for path, name in zip(recordings, names, strict=True):
-        for ending in endings:
-            target = output / f"{name}.{ending}"
-            if target.exists() and path.exists() and target.samefile(path):
-                raise ConfigError(f"{path}: would be overwritten by its own result: choose another output folder")
-    outcome = Outcome()
-    with bar() as progress:
-        task = progress.add_task("recognising", total=len(recordings), note="")
-        for path, name in zip(recordings, names, strict=True):
-            escaped = name.replace("[", r"\[")
-            progress.update(task, note=escaped)
-            try:
-                facts = {"content": content_hash(path)} | known if path.exists() else {}
-                there = None if again else finished(output, name, facts, endings)
-                if there is None:
-                    coded = partial(_note_video, progress, task, escaped)
-                    there = _compute(recognizer, path, output / name, hardware, smoothing, facts, endings, coded)
-                else:
-                    outcome.skipped += 1
-                outcome.done.append((name, there))
-            except SnnkdError as error:
-                outcome.failed.append((name, str(error)))
-            except OSError as error:
-                outcome.failed.append((name, f"{error.filename or path}: {error.strerror or error}"))
-            progress.advance(task)
-    if page and outcome.done:
-        try:
-            write_whole(output / INDEX, build_index(outcome.done, outcome.failed))
-        except OSError as error:
-            outcome.failed.append((INDEX, f"{output / INDEX}: {error.strerror or error}"))
-    _tell(outcome, recognizer, output, len(endings))
-    return not outcome.failed
-
-
-def _note_video(progress: Bar, task: TaskID, name: str, done: int, of: int) -> None:
-    progress.update(task, note=f"{name}: video {done / of:.0%}")
-
-
-def finished(output: Path, name: str, facts: dict[str, str], endings: tuple[str, ...]) -> dict[str, Any] | None:
-    """Return what a result's JSON says where it is of these facts and all files are there, written with it."""
-    if not facts or not all((output / f"{name}.{ending}").is_file() for ending in endings):
-        return None
-    try:
-        found = json.loads((output / f"{name}.json").read_text())
-    except (OSError, ValueError):
-        return None
-    of = found.get("of") if isinstance(found, dict) else None
-    if not isinstance(of, dict) or not isinstance(of.get("files"), list):
-        return None
-    # A page of other settings may lie beside a JSON that was written without one.
-    return found if of == facts | {"files": of["files"]} and set(endings) <= {*map(str, of["files"])} else None
-
-
-def _compute(
-    recognizer: Recognizer,
-    path: Path,
-    place: Path,
-    hardware: str | None,
-    smoothing: Smoothing,
-    facts: dict[str, str],
-    endings: tuple[str, ...],
-    coded: Callable[[int, int], None],
-) -> dict[str, Any]:
-    recording = open_recording(path)
-    timeline = recognizer.recognize(recording, hardware, smoothing)
-    said = timeline.to_dict() | {"of": facts | {"files": list(endings)}}
-    # All but the video are made before any is written, so that a failure leaves older ones as they were.
-    files = {
-        "csv": timeline.csv_bytes(),
-        "png": png_bytes(timeline.plot(recording)),
-        "json": (json.dumps(said, indent=1) + "\n").encode(),
+    settings = request.facts() | {
+        "snnkd": snnkd.__version__,
+        "model": model,
+        "input": recognizer.input,
+        "temperature": recognizer.temperature,
     }
-    if "html" in endings:
-        files["html"] = build_page(timeline, recording, name=place.name, index=INDEX, hashes=facts)
-    for ending in endings:
-        target = place.with_name(f"{place.name}.{ending}")
-        if ending == "mp4":
-            write_video(target, timeline, recording, name=place.name, progress=coded)
-        else:
-            write_whole(target, files[ending])
-    return said
+    return {"model": model, "settings": settings_hash(settings)}
 
 
-def _tell(outcome: Outcome, recognizer: Recognizer, output: Path, each: int) -> None:
+def _refuse_own(job: Job, request: Request) -> None:
+    for ending in request.endings:
+        target = named(job.place, ending)
+        if target.exists() and job.path.exists() and target.samefile(job.path):
+            raise ConfigError(f"{job.path}: would be overwritten by its own result: choose another output folder")
+
+
+def tell(outcome: Outcome, recognizer: Recognizer, output: Path, each: int) -> None:
+    """Print what was recognised, and on standard error what was not."""
     if outcome.done:
         Console(highlight=False).print(_summary(outcome.done))
         new = len(outcome.done) - outcome.skipped
@@ -206,7 +175,7 @@ def output_names(recordings: list[Path]) -> list[str]:
     return names
 
 
-def _summary(done: list[tuple[str, dict[str, Any]]]) -> Table:
+def _summary(done: list[tuple[str, Said]]) -> Table:
     from snnkd.energy import joules_text
 
     table = Table(title="Emotions over time", title_justify="left")
@@ -226,7 +195,7 @@ def _summary(done: list[tuple[str, dict[str, Any]]]) -> Table:
             f"{facts['events']:,}",
             f"{facts['duration_us'] / 1e6:.2f} s",
             f"{width}×{height}",
-            str(len(said["windows"])),
+            str(said["totals"]["windows"]),
             *(["" if said["watts"] is None else f"{joules_text(said['watts'])}/s"] if powered else []),
             ", ".join(f"{emotion} {share:.0%}" for emotion, share in shares if share > 0),
         )

@@ -2,23 +2,24 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from snnkd.errors import ModelError, RecordingError
-from snnkd.events import bin_events, centre_square, drop_pixels, hot_pixels
+from snnkd.events.array import Events
+from snnkd.events.filters import hot_in_counts
+from snnkd.inference.engine import make_engine
+from snnkd.inference.scan import Scan, ahead, scan
+from snnkd.inference.session import Reading, Session, Windows, make_mode
+from snnkd.inference.settings import Settings
 from snnkd.inference.smoothing import Smoothing
-from snnkd.inference.timeline import Timeline
+from snnkd.inference.timeline import Timeline, probabilities_of
+from snnkd.inference.windowing import BLOCK, QUALITIES, Crop, WindowReader, place_region
 from snnkd.models import EyeNetwork, load_model
-from snnkd.recordings import Recording, Window
-
-WINDOWS_AT_ONCE = 64
-"""Windows that share one call of the network; state is carried from call to call, so this changes speed only."""
+from snnkd.recordings import Recording
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,8 @@ class Recognizer:
     """What ``config.json`` says of the training's data: windows, split, persons"""
     training: dict[str, Any] = field(default_factory=dict)
     """What it says of the training: epochs, scores on validation, the teacher's folder"""
+    temperature: float = 1.0
+    """Of the probabilities, which are the softmax of the logits over it; fitted on validation by the training"""
 
     @property
     def dataset(self) -> str:
@@ -67,101 +70,184 @@ class Recognizer:
         recording: Recording,
         hardware: str | None = None,
         smoothing: Smoothing = Smoothing(),  # noqa: B008
+        settings: Settings = Settings(),  # noqa: B008
     ) -> Timeline:
         """Run over all of a recording.
 
         A step begins every ``step_us`` and sees the events of its first ``window_us``, as in the training.
-        The sensor's centred square is mapped onto the network's input by integer coordinates; hot pixels are left out.
-        The recording's events are held in memory.
+        The region's pixels are mapped onto the network's input by integer coordinates; hot pixels are left out.
+        Memory does not grow with the recording, but for the results: 80 bytes a window or so.
 
         Args:
             recording: what :func:`snnkd.open_recording` returns.
-            hardware: estimate the energy of each window on it (:mod:`snnkd.energy`), which takes some more time.
+            hardware: estimate the energy of each window on it (:mod:`snnkd.energy`).
             smoothing: how windows become segments.
+            settings: what of it is read, and how.
 
         Raises:
             ModelError: a network that does not read events.
-            ConfigError: hardware that is not known.
-            RecordingError: a recording without events.
+            ConfigError: hardware that is not known, a region that is not on the sensor.
+            RecordingError: a recording without events, or that cannot be read to its end.
         """
         self.check()
-        if recording.event_count == 0:
-            raise RecordingError(f"{recording.path}: holds no events: there is nothing to recognise")
-        crop = centre_square(recording.sensor_size)
-        hot = hot_pixels(recording.events, recording.sensor_size)
-        starts, counts, logits, joules = [], [], [], []
-        state = None
-        priced, counter = None, None
-        if hardware is not None:
-            from snnkd.energy import Counter, load_hardware, step_joules
-
-            priced, counter = load_hardware(hardware), Counter(self.network, "events")
-        self.network.eval()
-        with torch.no_grad() if counter else torch.inference_mode():
-            for windows in batched(recording.windows(self.step_us), WINDOWS_AT_ONCE):
-                bins = np.concatenate(
-                    [
-                        bin_events(
-                            drop_pixels(window.events, hot),
-                            recording.sensor_size,
-                            window.start_us,
-                            self.window_us,
-                            1,
-                            size=self.network.input_size,
-                            crop=crop,
-                        )
-                        for window in windows
-                    ]
-                )
-                x = torch.from_numpy(bins.astype(np.float32)).unsqueeze(1)  # (T, 1, 2, H, W)
-                output = self.network.run(x, state) if counter is None else counter.run(self.network.run, x, state)
-                if counter is not None and priced is not None:
-                    joules.append(step_joules(counter, priced)[:, 0])
-                state = output.state
-                starts += [window.start_us for window in windows]
-                counts.append(bins.sum((1, 2, 3), dtype=np.int64))
-                logits.append(output.logits[:, 0].float().numpy())
+        seen = scan(recording)
+        hot = hot_in_counts(seen.counts)
+        crop = place_region(settings.region, recording.sensor_size, np.where(hot, 0, seen.counts))
+        session = self._session(recording.sensor_size, crop, seen.start_us, hot, hardware, settings, BLOCK)
+        try:
+            windows = [*session.run(ahead(_blocks(session.reader, seen))), *session.finish()]
+        except RecordingError as error:
+            raise error if str(recording.path) in str(error) else RecordingError(f"{recording.path}: {error}") from None
+        joules = [part.joules for part in windows if part.joules is not None]
         return Timeline(
             self.emotions,
             self.step_us,
-            np.array(starts, np.int64),
-            np.concatenate(counts),
-            np.concatenate(logits),
-            self._recording_facts(recording, hot, crop),
-            {
-                "source": self.source,
-                "window_us": self.window_us,
-                "network": type(self.network).__name__,
-                "input_size": list(self.network.input_size),
-                "dataset": self.dataset,
-                "caution": self.caution,
-                "hardware": None if priced is None else priced.name,
-            },
+            np.concatenate([part.start_us for part in windows]),
+            np.concatenate([part.events for part in windows]),
+            np.concatenate([part.logits for part in windows]),
+            self._recording_facts(recording, seen, hot, crop),
+            self._model_facts(hardware, settings),
             joules=np.concatenate(joules) if joules else None,
             smoothing=smoothing,
+            quality=np.concatenate([part.quality for part in windows]),
+            temperature=self.temperature,
         )
 
-    def _recording_facts(
-        self, recording: Recording, hot: NDArray[np.bool_], crop: tuple[int, int, int, int]
-    ) -> dict[str, Any]:
+    def stream(
+        self,
+        recording: Recording,
+        hardware: str | None = None,
+        settings: Settings = Settings(),  # noqa: B008
+    ) -> Iterator[Reading]:
+        """Yield what is told of each window, one after another; the arguments are those of :meth:`recognize`."""
+        self.check()
+        seen = scan(recording)
+        hot = hot_in_counts(seen.counts)
+        crop = place_region(settings.region, recording.sensor_size, np.where(hot, 0, seen.counts))
+        live = Live(self, self._session(recording.sensor_size, crop, seen.start_us, hot, hardware, settings, 1))
+        for chunk in seen.chunks():
+            yield from live.feed(chunk)
+        yield from live.finish()
+
+    def live(
+        self,
+        sensor_size: tuple[int, int],
+        start_us: int = 0,
+        hardware: str | None = None,
+        settings: Settings = Settings(),  # noqa: B008
+        hot: NDArray[np.bool_] | None = None,
+    ) -> "Live":
+        """Begin a stream whose events are still to come.
+
+        Args:
+            sensor_size: (W, H).
+            start_us: where the first window begins, on the events' clock.
+            hardware: as for :meth:`recognize`.
+            settings: as for :meth:`recognize`; the region cannot be ``auto``, as no event is known yet.
+            hot: mask (H, W) of pixels to leave out (:func:`snnkd.events.hot_pixels`).
+        """
+        self.check()
+        crop = place_region(settings.region, sensor_size)
+        return Live(self, self._session(sensor_size, crop, start_us, hot, hardware, settings, 1))
+
+    def _session(
+        self,
+        sensor_size: tuple[int, int],
+        crop: Crop,
+        start_us: int,
+        hot: NDArray[np.bool_] | None,
+        hardware: str | None,
+        settings: Settings,
+        block: int,
+    ) -> Session:
+        priced = None
+        if hardware is not None:
+            from snnkd.energy import load_hardware
+
+            priced = load_hardware(hardware)
+        step_us = self.step_us
+        reader = WindowReader(sensor_size, crop, self.network.input_size, start_us, step_us, self.window_us, hot, block)
+        steps = int(self.input.get("steps", 15))
+        silence = None if settings.reset_us is None else max(1, settings.reset_us // step_us)
+        engine = make_engine(self.network, priced, settings.backend)
+        mode = make_mode(engine, settings.mode, steps, settings.hop, silence)
+        return Session(reader, mode, settings.validity)
+
+    def _model_facts(self, hardware: str | None, settings: Settings) -> dict[str, Any]:
+        return {
+            "source": self.source,
+            "window_us": self.window_us,
+            "network": type(self.network).__name__,
+            "input_size": list(self.network.input_size),
+            "dataset": self.dataset,
+            "caution": self.caution,
+            "hardware": hardware,
+            "temperature": self.temperature,
+            "mode": settings.mode,
+        }
+
+    def _recording_facts(self, recording: Recording, seen: Scan, hot: NDArray[np.bool_], crop: Crop) -> dict[str, Any]:
         return {
             "path": str(recording.path),
             "format": recording.format,
             "sensor_size": list(recording.sensor_size),
-            "start_us": recording.start_us,
-            "duration_us": recording.duration_us,
-            "events": recording.event_count,
+            "start_us": seen.start_us,
+            "duration_us": seen.end_us - seen.start_us,
+            "events": seen.events,
             "crop": list(crop),
             "hot_pixels": int(hot.sum()),
-            "hot_events": recording.event_count - len(drop_pixels(recording.events, hot)),
+            "hot_events": int(seen.counts[hot].sum()),
             "warnings": list(recording.warnings),
         }
 
 
-def batched(windows: Iterator[Window], number: int) -> Iterator[list[Window]]:
-    """Cut an iterator into lists of ``number``, the last one shorter."""
-    while chunk := list(islice(windows, number)):
-        yield chunk
+class Live:
+    """A stream in windows of which each is told as soon as it is over; made by :meth:`Recognizer.live`."""
+
+    def __init__(self, recognizer: Recognizer, session: Session) -> None:
+        self._recognizer, self._session = recognizer, session
+        self._start_us = session.reader.start_us
+
+    def feed(self, events: Events) -> Iterator[Reading]:
+        """Take events (N,) that follow those before; yield what is told of each window that they end.
+
+        Raises ``ValueError`` for events outside the sensor, or before those that were there.
+        """
+        return self._told(self._session.feed(events))
+
+    def until(self, time_us: int) -> Iterator[Reading]:
+        """Yield the windows that end at or before a time up to which all events have come: in silence too."""
+        return self._told(self._session.until(time_us))
+
+    def finish(self) -> Iterator[Reading]:
+        """Yield what is left; nothing may follow."""
+        return self._told(self._session.finish())
+
+    def _told(self, windows: Iterator[Windows]) -> Iterator[Reading]:
+        emotions, step_us = self._recognizer.emotions, self._recognizer.step_us
+        for part in windows:
+            probabilities = probabilities_of(part.logits, self._recognizer.temperature)
+            for t, row in enumerate(probabilities.tolist()):
+                begin = int(part.start_us[t])
+                best = int(np.argmax(row))
+                yield Reading(
+                    begin,
+                    begin + step_us,
+                    (begin - self._start_us) / 1e6,
+                    (begin + step_us - self._start_us) / 1e6,
+                    int(part.events[t]),
+                    QUALITIES[part.quality[t]],
+                    emotions[best],
+                    row[best],
+                    dict(zip(emotions, row, strict=True)),
+                    tuple(part.logits[t].tolist()),
+                    None if part.joules is None else float(part.joules[t]),
+                )
+
+
+def _blocks(reader: WindowReader, seen: Scan) -> Iterator[Any]:
+    for chunk in seen.chunks():
+        yield from reader.feed(chunk)
 
 
 def load(path: str | Path) -> Recognizer:
@@ -176,4 +262,15 @@ def load(path: str | Path) -> Recognizer:
             raise ModelError(
                 f"{path}: config.json: input.{key} must be a whole number from 1 up to 60 s, got {value!r}"
             )
-    return Recognizer(network, config.emotions, config.input["window_us"], str(path), config.input, config.training)
+    temperature = config.training.get("temperature", 1.0)
+    if isinstance(temperature, bool) or not isinstance(temperature, int | float) or not 0.01 <= temperature <= 100:
+        raise ModelError(f"{path}: config.json: training.temperature must be from 0.01 to 100, got {temperature!r}")
+    return Recognizer(
+        network,
+        config.emotions,
+        config.input["window_us"],
+        str(path),
+        config.input,
+        config.training,
+        float(temperature),
+    )

@@ -7,7 +7,6 @@ import itertools
 import json
 import os
 import tempfile
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snnkd.inference.smoothing import UNSURE, Smoothing
+from snnkd.inference.windowing.quality import GOOD, QUALITIES, SILENT
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -39,9 +39,10 @@ class Segment:
 class Timeline:
     """One row per window of ``window_us``.
 
-    ``probabilities`` are the softmax of ``logits (N, K)``: what the network says, not how often it is right; nothing
-    calibrates them yet. ``label`` is the largest, ``confidence`` its probability. A window without a single event is
-    marked as not valid: what it says is the memory of earlier ones.
+    ``probabilities`` are the softmax of ``logits (N, K)`` over a temperature, which makes them as sure as the network
+    was right on validation; 1 where the model has none, and then nothing calibrates them. ``label`` is the largest,
+    ``confidence`` its probability. A window is valid where nothing is wrong with it
+    (:mod:`snnkd.inference.windowing.quality`): what a silent one tells is the memory of earlier ones.
     """
 
     emotions: tuple[str, ...]
@@ -59,6 +60,10 @@ class Timeline:
     """``(N,)`` energy of each window on ``model["hardware"]``, arithmetic alone; ``None`` where it was not estimated"""
     smoothing: Smoothing = field(default_factory=Smoothing)
     """How windows become segments"""
+    quality: NDArray[np.int8] | None = None
+    """``(N,)`` places in :data:`~snnkd.inference.windowing.QUALITIES`; ``None`` where only silence is known"""
+    temperature: float = 1.0
+    """Of the softmax"""
 
     @property
     def watts(self) -> float | None:
@@ -73,9 +78,7 @@ class Timeline:
     @property
     def probabilities(self) -> NDArray[np.float64]:
         """``(N, K)``, rows sum to one."""
-        shifted = self.logits.astype(np.float64) - self.logits.max(1, keepdims=True, initial=-np.inf)
-        exponentials = np.exp(shifted)
-        return exponentials / exponentials.sum(1, keepdims=True)
+        return probabilities_of(self.logits, self.temperature)
 
     @property
     def labels(self) -> list[str]:
@@ -89,8 +92,14 @@ class Timeline:
 
     @property
     def valid(self) -> NDArray[np.bool_]:
-        """``(N,)`` whether the window holds any event."""
-        return self.events > 0
+        """``(N,)`` whether nothing is wrong with the window."""
+        return self.events > 0 if self.quality is None else self.quality == GOOD
+
+    @property
+    def qualities(self) -> list[str]:
+        """What is right or wrong with each window, by name."""
+        codes = np.where(self.events > 0, GOOD, SILENT) if self.quality is None else self.quality
+        return [QUALITIES[code] for code in codes]
 
     @cached_property
     def told(self) -> list[str]:
@@ -121,24 +130,28 @@ class Timeline:
         chosen = self.logits.argmax(1)[valid]
         return {name: float((chosen == k).mean()) if len(chosen) else 0.0 for k, name in enumerate(self.emotions)}
 
-    def _rows(self) -> Iterator[dict[str, Any]]:
+    def columns(self) -> dict[str, list[Any]]:
+        """Return the windows column by column, as CSV, JSON and Parquet write them."""
         origin = self.recording.get("start_us", int(self.start_us[0]) if len(self) else 0)
-        probabilities, labels, told = self.probabilities, self.labels, self.told
-        for i, start in enumerate(map(int, self.start_us)):
-            end = start + self.window_us
-            yield {
-                "start_us": start,
-                "end_us": end,
-                "start_s": round((start - origin) / 1e6, 6),
-                "end_s": round((end - origin) / 1e6, 6),
-                "events": int(self.events[i]),
-                "valid": bool(self.events[i] > 0),
-                "label": labels[i],
-                "told": told[i],
-                "confidence": round(float(probabilities[i].max()), 6),
-                **({} if self.joules is None else {"joules": float(f"{self.joules[i]:.4g}")}),
-                **{f"p_{name}": round(float(p), 6) for name, p in zip(self.emotions, probabilities[i], strict=True)},
-            }
+        end_us = self.start_us + self.window_us
+        probabilities = self.probabilities
+        columns: dict[str, list[Any]] = {
+            "start_us": self.start_us.tolist(),
+            "end_us": end_us.tolist(),
+            "start_s": ((self.start_us - origin) / 1e6).round(6).tolist(),
+            "end_s": ((end_us - origin) / 1e6).round(6).tolist(),
+            "events": self.events.tolist(),
+            "valid": self.valid.tolist(),
+            "quality": self.qualities,
+            "label": self.labels,
+            "told": self.told,
+            "confidence": probabilities.max(1, initial=0.0).round(6).tolist(),
+        }
+        if self.joules is not None:
+            columns["joules"] = [float(f"{joules:.4g}") for joules in self.joules]
+        for k, name in enumerate(self.emotions):
+            columns[f"p_{name}"] = probabilities[:, k].round(6).tolist()
+        return columns
 
     def to_csv(self, path: str | Path) -> None:
         """Write a row per window: times, events, validity, label, confidence, probabilities."""
@@ -147,12 +160,10 @@ class Timeline:
     def csv_bytes(self) -> bytes:
         """Return what :meth:`to_csv` writes."""
         text = io.StringIO()
-        rows = list(self._rows())
-        columns = ["start_us", "end_us", "start_s", "end_s", "events", "valid", "label", "told", "confidence"]
-        columns += [] if self.joules is None else ["joules"]
-        writer = csv.DictWriter(text, [*columns, *(f"p_{name}" for name in self.emotions)], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+        columns = self.columns()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows(zip(*columns.values(), strict=True))
         return text.getvalue().encode()
 
     def to_json(self, path: str | Path) -> None:
@@ -163,11 +174,24 @@ class Timeline:
         """Return what :meth:`to_json` writes."""
         return (json.dumps(self.to_dict(), indent=1) + "\n").encode()
 
+    def to_parquet(self, path: str | Path) -> None:
+        """Write a row per window as :meth:`to_csv` does, and the logits; needs the extra ``parquet``.
+
+        What :meth:`to_json` says beside the windows lies in the file's metadata, as JSON under ``snnkd``.
+        """
+        write_whole(path, self.parquet_bytes())
+
+    def parquet_bytes(self) -> bytes:
+        """Return what :meth:`to_parquet` writes."""
+        from snnkd.inference.parquet import parquet_bytes
+
+        return parquet_bytes(self)
+
     def to_dict(self) -> dict[str, Any]:
-        """Return what :meth:`to_json` writes as plain data."""
+        """Return what :meth:`to_json` writes as plain data; ``windows`` are columns of equal length."""
         return {
             "format": "snnkd-timeline",
-            "version": 1,
+            "version": 2,
             "recording": self.recording,
             "model": self.model,
             "emotions": list(self.emotions),
@@ -175,8 +199,21 @@ class Timeline:
             "watts": self.watts,
             "smoothing": asdict(self.smoothing),
             "shares": self.shares(),
+            "totals": self.totals(),
             "segments": [vars(segment) for segment in self.segments()],
-            "windows": list(self._rows()),
+            "windows": self.columns(),
+        }
+
+    def totals(self) -> dict[str, Any]:
+        """Return how many windows there are, of which quality, their mean confidence and their energy."""
+        qualities = self.qualities
+        return {
+            "windows": len(self),
+            "valid": int(self.valid.sum()),
+            **{name: qualities.count(name) for name in QUALITIES},
+            "events": int(self.events.sum()),
+            "confidence": float(self.confidence.mean()) if len(self) else None,
+            "joules": None if self.joules is None else float(self.joules.sum()),
         }
 
     def plot(self, recording: "Recording | None" = None) -> "Figure":
@@ -207,6 +244,13 @@ class Timeline:
         from snnkd.inference.video import write_video
 
         write_video(path, self, recording, name=name)
+
+
+def probabilities_of(logits: NDArray[np.float32], temperature: float) -> NDArray[np.float64]:
+    """Return the softmax of ``logits (N, K)`` over a temperature, in float64."""
+    scaled = logits.astype(np.float64) / temperature
+    exponentials = np.exp(scaled - scaled.max(1, keepdims=True, initial=-np.inf))
+    return exponentials / exponentials.sum(1, keepdims=True)
 
 
 def write_whole(path: str | Path, data: bytes) -> None:

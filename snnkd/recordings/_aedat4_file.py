@@ -46,6 +46,25 @@ class Structure:
     damage: str | None
 
 
+def table_position(path: Path) -> int | None:
+    """Return the byte where the table of packets begins; ``None`` as long as the header does not tell."""
+    with path.open("rb") as file:
+        head = file.read(len(MAGIC) + 4)
+        position = _header(file.read(int.from_bytes(head[-4:], "little")))[1]
+    return position if position > 0 else None
+
+
+def unfinished_header(path: Path) -> bytes:
+    """Return a file's head, up to the first packet, as it is while the file is being written: without a table."""
+    with path.open("rb") as file:
+        head = bytearray(file.read(len(MAGIC) + 4))
+        head += file.read(int.from_bytes(head[-4:], "little"))
+    place = len(MAGIC) + 4 + _places(bytes(head[len(MAGIC) + 4 :]))[1]
+    if place > len(MAGIC) + 4:
+        struct.pack_into("<q", head, place, -1)
+    return bytes(head)
+
+
 def read_structure(path: Path) -> Structure:
     """Read the header and find the packets; :class:`Aedat4Error` when not even the header is whole."""
     size = path.stat().st_size
@@ -72,7 +91,21 @@ def read_structure(path: Path) -> Structure:
 
 
 def _header(buffer: bytes) -> tuple[int, int, str]:
-    """Compression, position of the table and description, from a flatbuffer that may hold anything.
+    """Compression, position of the table and description, from a flatbuffer that may hold anything."""
+    places = _places(buffer)
+    compression = struct.unpack_from("<i", buffer, places[0])[0] if places[0] else 0
+    position = struct.unpack_from("<q", buffer, places[1])[0] if places[1] else -1
+    if not places[2]:
+        raise ValueError("it describes no streams")
+    text = places[2] + struct.unpack_from("<I", buffer, places[2])[0]
+    (size,) = struct.unpack_from("<I", buffer, text)
+    if text + 4 + size > len(buffer):
+        raise ValueError("its description is longer than it")
+    return compression, position, buffer[text + 4 : text + 4 + size].decode("utf-8")
+
+
+def _places(buffer: bytes) -> list[int]:
+    """Where in a flatbuffer its first three fields lie, 0 for those that have their default.
 
     A flatbuffer begins with the offset of its table; the table begins with the way back to its vtable, a
     list of uint16: its own length, the table's, and each field's place in the table, 0 for one that has its
@@ -88,15 +121,7 @@ def _header(buffer: bytes) -> tuple[int, int, str]:
     for i in range(min(3, (length - 4) // 2)):
         (slot,) = struct.unpack_from("<H", buffer, vtable + 4 + 2 * i)
         places[i] = table + slot if slot else 0
-    compression = struct.unpack_from("<i", buffer, places[0])[0] if places[0] else 0
-    position = struct.unpack_from("<q", buffer, places[1])[0] if places[1] else -1
-    if not places[2]:
-        raise ValueError("it describes no streams")
-    text = places[2] + struct.unpack_from("<I", buffer, places[2])[0]
-    (size,) = struct.unpack_from("<I", buffer, text)
-    if text + 4 + size > len(buffer):
-        raise ValueError("its description is longer than it")
-    return compression, position, buffer[text + 4 : text + 4 + size].decode("utf-8")
+    return places
 
 
 def _packets(

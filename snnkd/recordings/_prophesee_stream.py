@@ -113,15 +113,28 @@ class PropheseeRecording(Recording):
     def _read_chunks(self) -> Iterator[Events]:
         return self._decode(*self.sensor_size)
 
-    def _decode(self, width: int, height: int) -> Iterator[Events]:
-        """The events, as far as they lie inside such a sensor."""
+    def decode_growing(self, blocks: Iterator[tuple[int, NDArray[np.uint8]]]) -> Iterator[Events]:
+        """Yield the events of whole words as they come, block by block, each with the byte where it begins."""
+        if self._known_size is None:
+            raise self._error("its header does not tell the size of the sensor, which has to be given: sensor_size")
+        views = ((begin, self._view(block)) for begin, block in blocks)
+        return self._decode(*self._known_size, blocks=views, eager=True)
+
+    def _decode(
+        self,
+        width: int,
+        height: int,
+        blocks: Iterator[tuple[int, NDArray[Any]]] | None = None,
+        eager: bool = False,
+    ) -> Iterator[Events]:
+        """The events, as far as they lie inside such a sensor; ``eager``: all of a block before the next is read."""
         from snnkd.recordings._evt_kernel import FAULT, new_state
 
         decode, state = self._decoder(), new_state()
         # No larger than what all words could fill, and with room for one more word: the decoder stops before that.
-        capacity = min(CHUNK, self._words * self.most) + self.most
+        capacity = (CHUNK if eager else min(CHUNK, self._words * self.most)) + self.most
         index, count, out = 0, 0, np.empty(capacity, EVENT_DTYPE)
-        for begin, words in self._blocks():
+        for begin, words in self._blocks() if blocks is None else blocks:
             position = 0
             while position < len(words):
                 position, count = decode(words, position, out, count, width, height, state)
@@ -131,6 +144,9 @@ class PropheseeRecording(Recording):
                     self._tell(state, False)
                     yield out[:count]
                     index, count, out = index + count, 0, np.empty(capacity, EVENT_DTYPE)
+            if eager and count:
+                yield out[:count].copy()
+                index, count = index + count, 0
         self._tell(state, True)
         # A copy of a few events lets go of the room for many.
         yield out[:count] if 2 * count > capacity else out[:count].copy()

@@ -15,7 +15,7 @@ from snnkd.datasets import EMOTIONS
 from snnkd.datasets.eyesim import simulate_sequence
 from snnkd.errors import ConfigError
 from snnkd.events import empty_events
-from snnkd.inference import files
+from snnkd.inference import Request
 from snnkd.inference.sources import find_recordings
 from snnkd.models import EventStudent, save_model
 from snnkd.recordings import write_hdf5
@@ -92,7 +92,7 @@ def test_what_is_done_is_not_done_again_unless_something_changed(model, many, tm
     out = tmp_path / "out"
     assert main(["infer", str(model), str(many), "-o", str(out)]) == 0
     first = stamps(out)
-    assert len(first) == 4 * len(files.ENDINGS)
+    assert len(first) == 4 * len(Request().endings)
     assert main(["infer", str(model), str(many), "-o", str(out)]) == 0
     assert stamps(out) == first
     assert "4 were there already" in capsys.readouterr().out
@@ -101,12 +101,12 @@ def test_what_is_done_is_not_done_again_unless_something_changed(model, many, tm
     write_hdf5(many / "a.h5", made.events, (32, 32), overwrite=True)
     assert main(["infer", str(model), str(many), "-o", str(out)]) == 0
     changed = {name for name, stamp in stamps(out).items() if stamp != first[name]}
-    assert changed == {f"a.{ending}" for ending in files.ENDINGS}
+    assert changed == {f"a.{ending}" for ending in Request().endings}
     # Other settings, or one file gone: computed.
     second = stamps(out)
     (out / "b.csv").unlink()
     assert main(["infer", str(model), str(many), "-o", str(out)]) == 0
-    assert {n for n, s in stamps(out).items() if s != second.get(n)} == {f"b.{ending}" for ending in files.ENDINGS}
+    assert {n for n, s in stamps(out).items() if s != second.get(n)} == {f"b.{ending}" for ending in Request().endings}
     assert main(["infer", str(model), str(many), "-o", str(out), "--margin", "0.2"]) == 0
     assert all(stamp != first[name] for name, stamp in stamps(out).items())
     third = stamps(out)

@@ -57,8 +57,9 @@ def test_csv_and_json_say_the_same(tmp_path):
     assert [row["label"] for row in rows] == ["happiness", "surprise"]
     assert [(row["start_s"], row["end_s"]) for row in rows] == [("0.0", "0.001"), ("0.001", "0.002")]
     assert float(rows[0]["p_happiness"]) == pytest.approx(0.4)
-    for row, window in zip(rows, data["windows"], strict=True):
-        assert {k: str(v) for k, v in window.items()} == row
+    assert {name: [str(v) for v in column] for name, column in data["windows"].items()} == {
+        name: [row[name] for row in rows] for name in rows[0]
+    }
     assert data["format"] == "snnkd-timeline"
     assert data["recording"]["events"] == 12
     assert sorted(p.name for p in tmp_path.iterdir()) == ["t.csv", "t.json"]

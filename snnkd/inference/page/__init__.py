@@ -1,6 +1,6 @@
 """Pages: one self-contained HTML file a recording, and an index over many."""
 
 from snnkd.inference.page.builder import build_page
-from snnkd.inference.page.index import INDEX, build_index
+from snnkd.inference.page.index import build_index
 
-__all__ = ["INDEX", "build_index", "build_page"]
+__all__ = ["build_index", "build_page"]

@@ -7,8 +7,6 @@ from urllib.parse import quote
 from snnkd.inference.drawing import EMOTION_COLOURS, MUTED
 from snnkd.inference.page.builder import assemble
 
-INDEX = "index.html"
-"""File name of the page, which no recording's page may have"""
 MOST_PIECES = 400
 """Segments of a small timeline at most; shorter ones than a pixel are then left out"""
 
@@ -52,17 +50,16 @@ def _row(name: str, said: Mapping[str, Any]) -> dict[str, Any]:
     facts, segments = said["recording"], said["segments"]
     start = facts.get("start_us", segments[0]["start_us"] if segments else 0)
     end = max([facts.get("duration_us", 0), *(segment["end_us"] - start for segment in segments)])
-    confidences = [window["confidence"] for window in said["windows"]]
-    joules = [window["joules"] for window in said["windows"] if window.get("joules") is not None]
+    totals = said["totals"]
     return {
         "name": name,
         "page": link(name, "html"),
         "duration_us": facts.get("duration_us", 0),
         "events": facts.get("events", 0),
-        "windows": len(confidences),
-        "valid": sum(window["valid"] for window in said["windows"]),
-        "confidence": sum(confidences) / max(len(confidences), 1),
-        "joules": sum(joules) if joules else None,
+        "windows": totals["windows"],
+        "valid": totals["valid"],
+        "confidence": totals["confidence"] or 0.0,
+        "joules": totals["joules"],
         "shares": said["shares"],
         "warnings": len(facts.get("warnings", ())),
         "pieces": _pieces(segments, start, max(end, 1)),

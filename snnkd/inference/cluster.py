@@ -1,0 +1,156 @@
+"""Recordings worked off by a Ray cluster: one Parquet data set out.
+
+Each recording is a task of Ray Data, which runs it anew where a worker dies; the recordings and the output must lie
+where every node sees them under the same path. A row of the data set is a window (:func:`~snnkd.inference.parquet.
+table_columns`) with the recording's name and path before it.
+"""
+
+import json
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from snnkd.errors import ConfigError, SnnkdError
+from snnkd.inference.files import known_hashes, make_folder, output_names
+from snnkd.inference.one import reason, recognised
+from snnkd.inference.parquet import need_pyarrow, table_columns
+from snnkd.inference.request import Request
+from snnkd.inference.timeline import write_whole
+
+if TYPE_CHECKING:
+    from snnkd.inference.recognizer import Recognizer
+
+DATASET = "timelines.parquet"
+"""Folder of the data set's parts"""
+ABOUT = "timelines.json"
+"""The model, the settings, and which recordings failed"""
+
+
+def infer_on_cluster(
+    recognizer: "Recognizer",
+    recordings: list[Path],
+    output: Path,
+    request: Request = Request(),  # noqa: B008
+    address: str | None = None,
+) -> bool:
+    """Write ``timelines.parquet`` (a folder of parts) and ``timelines.json`` into ``output``.
+
+    The data set takes its name when it is whole; one that was there is replaced. Recordings that fail are named on
+    standard error and in the JSON, with the reason, and the others go on. Returns whether all could.
+
+    Args:
+        recognizer: the model; it is sent to the workers.
+        recordings: see :func:`snnkd.inference.sources.find_recordings`.
+        output: a folder that all nodes see.
+        request: hardware, smoothing, settings and whether to simulate; its files are not written.
+        address: of the cluster, as ``ray.init`` takes it; that of ``RAY_ADDRESS``, else a new one on this machine.
+
+    Raises:
+        ConfigError: Ray or pyarrow is not installed, no cluster is at the address, or the folder cannot be made.
+        ModelError: a network that does not read events.
+    """
+    recognizer.check()
+    ray, pyarrow = _need_ray(), need_pyarrow()
+    make_folder(output)
+    _connect(ray, address)
+    names = output_names(recordings)
+    jobs = [{"name": n, "path": str(p.absolute())} for n, p in zip(names, recordings, strict=True)]
+    model = ray.put(recognizer)
+    schema = _schema(recognizer, request, pyarrow)
+
+    def told(batch: Any) -> Any:
+        """One recording's windows as a table; a row without any where it failed."""
+        os.environ.setdefault("OMP_NUM_THREADS", "1")
+        job = {key: batch[key][0].as_py() for key in ("name", "path")}
+        columns = _told(ray.get(model), job, request)
+        return pyarrow.table({field.name: columns.get(field.name) for field in schema}, schema=schema)
+
+    rows = ray.data.from_items(jobs, override_num_blocks=len(jobs)).map_batches(
+        told, batch_size=1, batch_format="pyarrow", num_cpus=1
+    )
+    rows = rows.materialize()  # held by the cluster, so that nothing is computed twice
+    failures = [
+        (row["recording"], row["failure"])
+        for batch in rows.select_columns(["recording", "failure"]).iter_batches(batch_format="pyarrow")
+        for row in batch.filter(pyarrow.compute.is_valid(batch["failure"])).to_pylist()
+    ]
+    beside = Path(tempfile.mkdtemp(prefix=f".{DATASET}-", dir=output))
+    try:
+        rows.map_batches(_without_failures, batch_format="pyarrow").write_parquet(str(beside))
+        target = output / DATASET
+        if target.is_dir():
+            shutil.rmtree(target)
+        os.chmod(beside, 0o755)
+        os.replace(beside, target)
+    except BaseException:
+        shutil.rmtree(beside, ignore_errors=True)
+        raise
+    about = {
+        "format": "snnkd-timelines",
+        "version": 1,
+        "of": known_hashes(recognizer, request),
+        "settings": request.facts(),
+        "emotions": list(recognizer.emotions),
+        "recordings": len(recordings),
+        "failed": [{"recording": name, "reason": why} for name, why in failures],
+    }
+    write_whole(output / ABOUT, (json.dumps(about, indent=1) + "\n").encode())
+    done = len(recordings) - len(failures)
+    print(f"wrote the windows of {done} recordings into {output / DATASET}")
+    for _, why in failures:
+        print(f"snnkd: error: {why}", file=sys.stderr)
+    if failures:
+        print(f"{len(failures)} of {len(recordings)} recordings failed.", file=sys.stderr)
+    return not failures
+
+
+def _told(recognizer: "Recognizer", job: dict[str, str], request: Request) -> dict[str, list[Any]]:
+    path = Path(job["path"])
+    try:
+        with recognised(recognizer, path, request, None) as (timeline, _):
+            columns = table_columns(timeline)
+            number = len(timeline)
+            return {"recording": [job["name"]] * number, "path": [job["path"]] * number, **columns}
+    except (SnnkdError, OSError) as error:
+        return {"recording": [job["name"]], "path": [job["path"]], "failure": [reason(error, path)]}
+
+
+def _schema(recognizer: "Recognizer", request: Request, pyarrow: Any) -> Any:
+    """Of every table, failed recordings' too: what a timeline of one window has."""
+    import numpy as np
+
+    from snnkd.inference.timeline import Timeline
+
+    number = len(recognizer.emotions)
+    joules = None if request.hardware is None else np.zeros(1)
+    one = np.zeros(1, np.int64)
+    example = Timeline(recognizer.emotions, 1, one, one, np.zeros((1, number), np.float32), joules=joules)
+    columns = {"recording": ["x"], "path": ["x"], **table_columns(example), "failure": ["x"]}
+    return pyarrow.table(columns).schema
+
+
+def _without_failures(batch: Any) -> Any:
+    import pyarrow.compute
+
+    return batch.filter(pyarrow.compute.is_null(batch["failure"])).drop_columns(["failure"])
+
+
+def _need_ray() -> Any:
+    try:
+        import ray
+        import ray.data
+    except ImportError:
+        raise ConfigError("--engine ray needs Ray: pip install 'snnkd[ray]'") from None
+    return ray
+
+
+def _connect(ray: Any, address: str | None) -> None:
+    if ray.is_initialized():
+        return
+    try:
+        ray.init(address=address, log_to_driver=False, logging_level="WARNING")
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        raise ConfigError(f"no Ray cluster at {address or 'this machine'}: {str(error).splitlines()[0]}") from None
