@@ -54,8 +54,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="with this share of all pixels firing the sensor is saturated (default: 0.6)",
     )  # fmt: skip
     valid.add_argument(
-        "--blink", type=types.share, default=0.04, metavar="P",
-        help="from this share on, five times the usual is a blink (default: 0.04; 0 for never)",
+        "--blink", type=types.share, default=0.03, metavar="P",
+        help="from this share on, five times the usual is a blink (default: 0.03; 0 for never)",
     )  # fmt: skip
 
     telling = parser.add_argument_group("how windows become segments")
@@ -101,7 +101,7 @@ def infer(options: argparse.Namespace) -> int:
 
     request = request_of(options)
     _refuse_misfits(options, request)
-    recognizer = load(options.model)
+    recognizer = load(options.model).ready()
     if options.follow:
         return follow(recognizer, request, options)
     from snnkd.inference.sources import find_recordings

@@ -6,6 +6,7 @@ table_columns`) with the recording's name and path before it.
 """
 
 import json
+import logging
 import os
 import shutil
 import sys
@@ -58,15 +59,17 @@ def infer_on_cluster(
     _connect(ray, address)
     names = output_names(recordings)
     jobs = [{"name": n, "path": str(p.absolute())} for n, p in zip(names, recordings, strict=True)]
+    cores = int(ray.cluster_resources().get("CPU", 0))
+    print(f"recognising {len(jobs)} recordings on {len(ray.nodes())} nodes with {cores} CPUs …", file=sys.stderr)
     model = ray.put(recognizer)
     schema = _schema(recognizer, request, pyarrow)
 
     def told(batch: Any) -> Any:
         """One recording's windows as a table; a row without any where it failed."""
-        os.environ.setdefault("OMP_NUM_THREADS", "1")
         job = {key: batch[key][0].as_py() for key in ("name", "path")}
         columns = _told(ray.get(model), job, request)
-        return pyarrow.table({field.name: columns.get(field.name) for field in schema}, schema=schema)
+        nothing = [None] * len(columns["recording"])
+        return pyarrow.table({field.name: columns.get(field.name, nothing) for field in schema}, schema=schema)
 
     rows = ray.data.from_items(jobs, override_num_blocks=len(jobs)).map_batches(
         told, batch_size=1, batch_format="pyarrow", num_cpus=1
@@ -148,6 +151,9 @@ def _need_ray() -> Any:
 
 
 def _connect(ray: Any, address: str | None) -> None:
+    logging.getLogger("ray.data").setLevel(logging.ERROR)  # else it logs its progress every few seconds
+    context = ray.data.DataContext.get_current()
+    context.enable_progress_bars = context.print_on_execution_start = False
     if ray.is_initialized():
         return
     try:

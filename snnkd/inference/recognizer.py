@@ -9,15 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snnkd.errors import ModelError, RecordingError
-from snnkd.events.array import Events
-from snnkd.events.filters import hot_in_counts
+from snnkd.events.array import EVENT_DTYPE, Events
 from snnkd.inference.engine import make_engine
-from snnkd.inference.scan import Scan, ahead, scan
+from snnkd.inference.scan import Scan, ahead
 from snnkd.inference.session import Reading, Session, Windows, make_mode
 from snnkd.inference.settings import Settings
 from snnkd.inference.smoothing import Smoothing
 from snnkd.inference.timeline import Timeline, probabilities_of
-from snnkd.inference.windowing import BLOCK, QUALITIES, Crop, WindowReader, place_region
+from snnkd.inference.windowing import BLOCK, QUALITIES, Block, Crop, WindowReader, place_region
 from snnkd.models import EyeNetwork, load_model
 from snnkd.recordings import Recording
 
@@ -65,6 +64,16 @@ class Recognizer:
             name = type(self.network).__name__
             raise ModelError(f"{self.source or name}: reads {self.network.modality}: recognising needs an event model")
 
+    def ready(self) -> "Recognizer":
+        """Load the compiled kernels, which the first window would else wait for (0.3 s); return the recognizer."""
+        self.check()
+        size = self.network.input_size
+        live = self.live(size)
+        event = np.zeros(1, EVENT_DTYPE)
+        for _ in (*live.feed(event), *live.finish()):
+            pass
+        return self
+
     def recognize(
         self,
         recording: Recording,
@@ -75,7 +84,8 @@ class Recognizer:
         """Run over all of a recording.
 
         A step begins every ``step_us`` and sees the events of its first ``window_us``, as in the training.
-        The region's pixels are mapped onto the network's input by integer coordinates; hot pixels are left out.
+        The region's pixels are mapped onto the network's input by integer coordinates; pixels that are hot in the first
+        four million events are left out.
         Memory does not grow with the recording, but for the results: 80 bytes a window or so.
 
         Args:
@@ -90,12 +100,10 @@ class Recognizer:
             RecordingError: a recording without events, or that cannot be read to its end.
         """
         self.check()
-        seen = scan(recording)
-        hot = hot_in_counts(seen.counts)
-        crop = place_region(settings.region, recording.sensor_size, np.where(hot, 0, seen.counts))
-        session = self._session(recording.sensor_size, crop, seen.start_us, hot, hardware, settings, BLOCK)
+        seen, session = self._open(recording, hardware, settings, BLOCK)
         try:
-            windows = [*session.run(ahead(_blocks(session.reader, seen))), *session.finish()]
+            blocks = ahead(_blocks(session.reader, ahead(seen.chunks())))
+            windows = [*session.run(blocks), *session.finish()]
         except RecordingError as error:
             raise error if str(recording.path) in str(error) else RecordingError(f"{recording.path}: {error}") from None
         joules = [part.joules for part in windows if part.joules is not None]
@@ -105,7 +113,7 @@ class Recognizer:
             np.concatenate([part.start_us for part in windows]),
             np.concatenate([part.events for part in windows]),
             np.concatenate([part.logits for part in windows]),
-            self._recording_facts(recording, seen, hot, crop),
+            self._recording_facts(recording, seen, session.reader),
             self._model_facts(hardware, settings),
             joules=np.concatenate(joules) if joules else None,
             smoothing=smoothing,
@@ -121,10 +129,8 @@ class Recognizer:
     ) -> Iterator[Reading]:
         """Yield what is told of each window, one after another; the arguments are those of :meth:`recognize`."""
         self.check()
-        seen = scan(recording)
-        hot = hot_in_counts(seen.counts)
-        crop = place_region(settings.region, recording.sensor_size, np.where(hot, 0, seen.counts))
-        live = Live(self, self._session(recording.sensor_size, crop, seen.start_us, hot, hardware, settings, 1))
+        seen, session = self._open(recording, hardware, settings, 1)
+        live = Live(self, session)
         for chunk in seen.chunks():
             yield from live.feed(chunk)
         yield from live.finish()
@@ -149,6 +155,11 @@ class Recognizer:
         self.check()
         crop = place_region(settings.region, sensor_size)
         return Live(self, self._session(sensor_size, crop, start_us, hot, hardware, settings, 1))
+
+    def _open(self, recording: Recording, hardware: str | None, settings: Settings, block: int) -> tuple[Scan, Session]:
+        seen, size = Scan(recording), recording.sensor_size
+        crop = place_region(settings.region, size, seen.counts)
+        return seen, self._session(size, crop, seen.start_us, seen.hot, hardware, settings, block)
 
     def _session(
         self,
@@ -186,7 +197,7 @@ class Recognizer:
             "mode": settings.mode,
         }
 
-    def _recording_facts(self, recording: Recording, seen: Scan, hot: NDArray[np.bool_], crop: Crop) -> dict[str, Any]:
+    def _recording_facts(self, recording: Recording, seen: Scan, reader: WindowReader) -> dict[str, Any]:
         return {
             "path": str(recording.path),
             "format": recording.format,
@@ -194,9 +205,9 @@ class Recognizer:
             "start_us": seen.start_us,
             "duration_us": seen.end_us - seen.start_us,
             "events": seen.events,
-            "crop": list(crop),
-            "hot_pixels": int(hot.sum()),
-            "hot_events": int(seen.counts[hot].sum()),
+            "crop": list(reader.region),
+            "hot_pixels": int(seen.hot.sum()),
+            "hot_events": reader.hot_events,
             "warnings": list(recording.warnings),
         }
 
@@ -245,8 +256,8 @@ class Live:
                 )
 
 
-def _blocks(reader: WindowReader, seen: Scan) -> Iterator[Any]:
-    for chunk in seen.chunks():
+def _blocks(reader: WindowReader, chunks: Iterator[Events]) -> Iterator[Block]:
+    for chunk in chunks:
         yield from reader.feed(chunk)
 
 

@@ -1,8 +1,7 @@
-"""A first look at a recording: how many events each pixel sent, and when."""
+"""The beginning of a recording, looked at before the network sees it; and the events after it, read once."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
@@ -10,12 +9,13 @@ from numpy.typing import NDArray
 
 from snnkd.errors import RecordingError
 from snnkd.events.array import Events
-from snnkd.inference.windowing import PixelCounts
+from snnkd.events.filters import hot_in_counts
 from snnkd.recordings import Recording
+from snnkd.recordings._event_kernel import count_pixels
 from snnkd.recordings.recording import CHUNK
 
-HELD = 8_000_000
-"""Events that are kept from the first look for the second, 104 MB; a recording with more is read twice"""
+BEGINNING = 4_000_000
+"""Events that are looked at, 52 MB: minutes of most recordings, and seconds of the busiest"""
 
 Item = TypeVar("Item")
 
@@ -24,39 +24,50 @@ class NoEventsError(RecordingError):
     """A recording without a single event."""
 
 
-@dataclass(frozen=True, eq=False)
 class Scan:
-    """What the first look found."""
+    """The first events of a recording, and then the others.
 
-    events: int
-    start_us: int
-    end_us: int
-    counts: NDArray[np.int64]
-    """``(H, W)`` events of each pixel"""
-    chunks: Callable[[], Iterator[Events]]
-    """The events once more"""
+    What is hot is so from the beginning on: a defect of the sensor. So a recording of any length is read once.
 
-
-def scan(recording: Recording) -> Scan:
-    """Look through all events of a recording, a chunk at a time.
+    Attributes:
+        start_us: time of the first event.
+        hot: ``(H, W)`` mask of hot pixels (:mod:`snnkd.events.filters`).
+        counts: ``(H, W)`` events of each pixel at the beginning, zero where hot.
+        events: how many have been given so far, and ``end_us`` the time of the last.
 
     Raises :class:`RecordingError` where it cannot be read, :class:`NoEventsError` where it holds no event.
     """
-    counts = PixelCounts(recording.sensor_size)
-    number = first = last = 0
-    kept: list[Events] | None = []
-    for chunk in _chunks(recording):
-        counts.add(chunk)
-        first = first if number else int(chunk["t"][0])
-        number, last = number + len(chunk), int(chunk["t"][-1])
-        if kept is not None:
-            kept.append(chunk)
-        if number > HELD:
-            kept = None
-    if not number:
-        raise NoEventsError(f"{recording.path}: holds no events: there is nothing to recognise")
-    again = (lambda: iter(kept)) if kept is not None else (lambda: _chunks(recording))
-    return Scan(number, first, last, counts.counts, again)
+
+    def __init__(self, recording: Recording) -> None:
+        self._rest = _chunks(recording)
+        self._held: list[Events] = []
+        width, height = recording.sensor_size
+        counts: NDArray[np.int64] = np.zeros((height, width), np.int64)
+        number = 0
+        for chunk in self._rest:
+            count_pixels(chunk, counts)
+            self._held.append(chunk)
+            number += len(chunk)
+            if number >= BEGINNING:
+                break
+        if not number:
+            raise NoEventsError(f"{recording.path}: holds no events: there is nothing to recognise")
+        self.hot = hot_in_counts(counts)
+        self.counts = np.where(self.hot, 0, counts)
+        self.start_us = int(self._held[0]["t"][0])
+        self.events, self.end_us = 0, self.start_us
+
+    def chunks(self) -> Iterator[Events]:
+        """Yield all events, once."""
+        while self._held:
+            yield self._told(self._held.pop(0))
+        for chunk in self._rest:
+            yield self._told(chunk)
+
+    def _told(self, chunk: Events) -> Events:
+        self.events += len(chunk)
+        self.end_us = int(chunk["t"][-1])
+        return chunk
 
 
 def _chunks(recording: Recording) -> Iterator[Events]:

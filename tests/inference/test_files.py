@@ -7,26 +7,20 @@ import sys
 import time
 
 import pytest
-import torch
 
 import snnkd
 from snnkd.cli import main
-from snnkd.datasets import EMOTIONS
 from snnkd.datasets.eyesim import simulate_sequence
 from snnkd.errors import ConfigError
 from snnkd.events import empty_events
 from snnkd.inference import Request
 from snnkd.inference.sources import find_recordings
-from snnkd.models import EventStudent, save_model
 from snnkd.recordings import write_hdf5
 
 
 @pytest.fixture
-def model(tmp_path):
-    torch.manual_seed(0)
-    return save_model(
-        EventStudent((32, 32), (4, 8)), tmp_path / "model", emotions=EMOTIONS, input={"window_us": 20_000, "steps": 8}
-    )
+def model(small_model):
+    return small_model
 
 
 @pytest.fixture

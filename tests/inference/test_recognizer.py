@@ -7,22 +7,15 @@ import pytest
 import torch
 
 import snnkd
-from snnkd.datasets import EMOTIONS
 from snnkd.datasets.eyesim import simulate_sequence
 from snnkd.errors import ModelError, RecordingError
 from snnkd.events import bin_events, empty_events
-from snnkd.models import EventStudent, save_model
 from snnkd.recordings import write_hdf5
 
 
 @pytest.fixture
-def model(tmp_path):
-    torch.manual_seed(0)
-    network = EventStudent((32, 32), (4, 8))
-    with torch.no_grad():
-        for _ in range(20):  # statistics of something that fires
-            network(torch.poisson(torch.full((4, 2, 2, 32, 32), 0.3)))
-    return save_model(network, tmp_path / "model", emotions=EMOTIONS, input={"window_us": 20_000, "steps": 8})
+def model(small_model):
+    return small_model
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ def make_engine(network: EyeNetwork, hardware: Hardware | None = None, kind: str
     if kind not in BACKENDS:
         raise ConfigError(f"backend: must be one of {', '.join(BACKENDS)}, got {kind!r}")
     on_cpu = all(parameter.device.type == "cpu" for parameter in network.parameters())
-    if kind == "event-driven" or (kind == "auto" and on_cpu and EventDriven.runs(network)):
+    if kind == "event-driven" or (kind == "auto" and on_cpu and EventDriven.runs(network, hardware)):
         return EventDriven(network, hardware)
     return Dense(network, hardware)
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from snnkd.energy import Hardware
+from snnkd.energy.counting.levels import MOST
 from snnkd.errors import ModelError
 from snnkd.inference.engine import kernel
 from snnkd.inference.engine.pricing import StepPrices
@@ -156,8 +157,8 @@ class EventDriven:
     """
 
     def __init__(self, network: EyeNetwork, hardware: Hardware | None = None) -> None:
-        if not self.runs(network):
-            raise ModelError(f"{type(network).__name__}: only an EventStudent's own layers are run event by event")
+        if not self.runs(network, hardware):
+            raise ModelError(f"{type(network).__name__}: is not run event by event: only an EventStudent is")
         assert isinstance(network, EventStudent)
         self.most = 1 if network.binary_input else network.max_count
         width, height = network.input_size
@@ -169,8 +170,8 @@ class EventDriven:
             size = _add_stage(table, stage, size, code)
             code = kernel.CONVOLVE
         _add_readout(table, network, size)
-        self._prices = None if hardware is None else StepPrices(network, hardware)
         self._table = np.array(table.rows, np.int64)
+        self._prices = None if hardware is None else StepPrices(self._table, hardware)
         self._weights = np.concatenate(table.weights)
         self._fan_outs = np.concatenate(table.fan_outs)
         self._states, self._layers = table.states, (table.synaptic, table.neurons)
@@ -179,9 +180,14 @@ class EventDriven:
         self._begins = np.empty(table.positions + 1, np.int64)
 
     @staticmethod
-    def runs(network: EyeNetwork) -> bool:
-        """Whether a network's layers are those that this knows, with the neurons' defaults."""
+    def runs(network: EyeNetwork, hardware: Hardware | None = None) -> bool:
+        """Whether a network's layers are those that this knows, with the neurons' defaults.
+
+        Counts of more than 15 are no events for the profile, but analog values: they are not priced here.
+        """
         if type(network) is not EventStudent:
+            return False
+        if hardware is not None and not network.binary_input and network.max_count > MOST:
             return False
         kinds = (LIF, NormLIF, LI)
         neurons = [module for module in network.modules() if isinstance(module, LIF)]
@@ -194,7 +200,7 @@ class EventDriven:
     def run(self, bins: NDArray[Any], state: Floats) -> Steps:
         """Run over counts ``(T, 2, H, W)``, unsigned integers; ``state`` is changed into that after the last step.
 
-        Not to be called from two threads at once: it has one set of buffers (:meth:`twin` has its own).
+        Not to be called from two threads at once: it has one set of buffers.
         """
         counts = self.count(bins, state)
         joules = None if self._prices is None else self._prices.joules(counts.operations, counts.spikes)
@@ -222,14 +228,26 @@ class EventDriven:
         )
         return Counts(logits, operations, spikes)
 
-    def twin(self) -> "EventDriven":
-        """Return another one on the same weights, for another thread."""
-        other = object.__new__(EventDriven)
-        other.__dict__.update(self.__dict__)
-        other._buffers = np.empty_like(self._buffers)
-        other._channels = np.empty_like(self._channels)
-        other._begins = np.empty_like(self._begins)
-        return other
+    def spike_maps(self, bins: NDArray[Any], state: Floats) -> list[NDArray[np.bool_]]:
+        """Run as :meth:`run` does, slowly, and return each layer's spikes ``(T, C, H, W)``."""
+        fires = [i for i, row in enumerate(self._table) if row[kernel.CODE] == kernel.FIRE]
+        sizes = [tuple(self._table[i, [kernel.HEIGHT, kernel.WIDTH, kernel.CHANNELS]].tolist()) for i in fires]
+        maps = [np.zeros((len(bins), *size), np.bool_) for size in sizes]
+        whole = self._table
+        try:
+            for t in range(len(bins)):
+                for i in range(len(whole)):
+                    self._table = whole[i : i + 1]
+                    self.count(bins[t : t + 1], state)
+                    if i in fires:
+                        height, width, channels = sizes[fires.index(i)]
+                        begins = self._begins[: height * width + 1]
+                        positions = np.repeat(np.arange(height * width), np.diff(begins))
+                        flat = maps[fires.index(i)][t].reshape(-1, channels)
+                        flat[positions, self._channels[: begins[-1]]] = True
+        finally:
+            self._table = whole
+        return [each.transpose(0, 3, 1, 2) for each in maps]
 
 
 def _add_stage(table: _Table, stage: SpikingStage, size: tuple[int, int], code: int) -> tuple[int, int]:

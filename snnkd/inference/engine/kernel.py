@@ -1,8 +1,9 @@
 r"""The compiled loops of the event-driven network: a step costs what its spikes cost.
 
 A network is a table of operations, one row each, over flat arrays of weights, states and buffers; the columns are the
-constants below. Activations lie as ``(H, W, C)``, weights of convolutions as ``(3, 3, C_in, C_out)``: a spike at
-``(y, x, c)`` adds the row ``w[k, l, c, :]`` to every output position that it reaches, and what is silent costs nothing.
+constants below; strides are 1 or 2. Activations lie as ``(H, W, C)``, weights of convolutions as ``(3, 3, C_in,
+C_out)``: a spike at ``(y, x, c)`` adds the row ``w[k, l, c, :]`` to every output position that it reaches, and what is
+silent costs nothing.
 
 Sums have one order whatever the number of steps in a call: a stream gives the bits that the whole recording gives.
 """
@@ -82,7 +83,8 @@ def _begin(row: Any, weights: Any, current: Any) -> None:
 @njit(cache=True, nogil=True)
 def _add_counts(row: Any, image: Any, most: int, weights: Any, fan_outs: Any, current: Any) -> int:
     """A convolution of event counts ``(2, H, W)``."""
-    height, width, out = row[HEIGHT], row[WIDTH], row[OUT_CHANNELS]
+    height, width, out, rows, columns = row[HEIGHT], row[WIDTH], row[OUT_CHANNELS], row[OUT_HEIGHT], row[OUT_WIDTH]
+    shift = row[STRIDE] - 1
     done = 0
     for y in range(height):
         for x in range(width):
@@ -94,13 +96,13 @@ def _add_counts(row: Any, image: Any, most: int, weights: Any, fan_outs: Any, cu
                 value = weights.dtype.type(count)
                 for k in range(3):
                     v = y + 1 - k
-                    if v < 0 or v % row[STRIDE] or v // row[STRIDE] >= row[OUT_HEIGHT]:
+                    if v < 0 or v & shift or v >> shift >= rows:
                         continue
                     for l in range(3):  # noqa: E741
                         u = x + 1 - l
-                        if u < 0 or u % row[STRIDE] or u // row[STRIDE] >= row[OUT_WIDTH]:
+                        if u < 0 or u & shift or u >> shift >= columns:
                             continue
-                        to = (v // row[STRIDE] * row[OUT_WIDTH] + u // row[STRIDE]) * out
+                        to = ((v >> shift) * columns + (u >> shift)) * out
                         of = row[WEIGHT] + ((k * 3 + l) * 2 + c) * out
                         target, weight = current[to : to + out], weights[of : of + out]
                         for o in range(out):
@@ -112,7 +114,7 @@ def _add_counts(row: Any, image: Any, most: int, weights: Any, fan_outs: Any, cu
 def _add_spikes(row: Any, weights: Any, fan_outs: Any, channels: Any, begins: Any, current: Any) -> int:
     """A convolution of spikes: four rows of weights at a time, so that the target is read and written once for them."""
     height, width, depth, out = row[HEIGHT], row[WIDTH], row[CHANNELS], row[OUT_CHANNELS]
-    stride, rows, columns = row[STRIDE], row[OUT_HEIGHT], row[OUT_WIDTH]
+    shift, rows, columns = row[STRIDE] - 1, row[OUT_HEIGHT], row[OUT_WIDTH]
     done = 0
     for y in range(height):
         for x in range(width):
@@ -124,13 +126,13 @@ def _add_spikes(row: Any, weights: Any, fan_outs: Any, channels: Any, begins: An
                 done += fan_outs[row[FAN_OUT] + p * depth + channels[i]]
             for k in range(3):
                 v = y + 1 - k
-                if v < 0 or v % stride or v // stride >= rows:
+                if v < 0 or v & shift or v >> shift >= rows:
                     continue
                 for l in range(3):  # noqa: E741
                     u = x + 1 - l
-                    if u < 0 or u % stride or u // stride >= columns:
+                    if u < 0 or u & shift or u >> shift >= columns:
                         continue
-                    to = (v // stride * columns + u // stride) * out
+                    to = ((v >> shift) * columns + (u >> shift)) * out
                     target = current[to : to + out]
                     of = row[WEIGHT] + (k * 3 + l) * depth * out
                     i = begin

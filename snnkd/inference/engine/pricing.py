@@ -1,48 +1,54 @@
 """What a step of the event-driven network costs, by what it counted: the figures of :mod:`snnkd.energy`, exactly.
 
-All but synaptic operations and spikes is the same in every step, so a profile of one step tells the rest.
+Of a step only synaptic operations and spikes hang on the input. The rest is the same in every one: each neuron's
+membrane is decayed, added to and compared, as are slow synapses and the readout without comparing, and a shortcut is
+an addition. It is told by the table of operations, and not by a profile of the network, which would take longer than
+a short recording; that both tell the same is held by tests.
 """
 
-from collections.abc import Mapping
-
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from snnkd.energy import Counter, Hardware
+from snnkd.energy import Hardware
 from snnkd.energy.pricing import joules_of
-from snnkd.energy.profiling import counts_of
-from snnkd.models import EyeNetwork
-
-EACH = {"Conv2d": ("synaptic_operations",), "Linear": ("synaptic_operations",), "LIF": ("spikes", "additions")}
-"""What one operation, or one spike, counts as in a row of its kind; a spike's reset subtracts"""
+from snnkd.energy.report import COUNTED
+from snnkd.inference.engine import kernel
 
 
 class StepPrices:
-    """Energy of steps of ``network`` on ``hardware``.
+    r"""Energy of the steps of a table of operations on ``hardware``.
 
-    ``joules = constant + operations · synaptic + spikes · fired``, a figure for each layer.
+    .. math::
+
+        E[t] = E_0 + \sum_l e_l\,n_l[t] + \sum_k e_k\,s_k[t]
+
+    with :math:`n_l` synaptic operations of layer *l*, :math:`s_k` spikes of layer *k*, each of which resets by a
+    subtraction, and :math:`E_0` of what is the same in every step.
     """
 
-    def __init__(self, network: EyeNetwork, hardware: Hardware) -> None:
-        self.hardware = hardware
+    def __init__(self, table: NDArray[np.int64], hardware: Hardware) -> None:
         self.constant = 0.0
         synaptic: list[float] = []
         fired: list[float] = []
-        counter = Counter(network.eval(), "events")
-        width, height = network.input_size
-        with torch.no_grad():
-            counter.run(network.run, torch.zeros(1, 1, 2, height, width))
-        for tally in counter.layers.values():
-            counts = {name: float(count.sum()) for name, count in counts_of(tally).items()}
-            one = EACH.get(tally.kind, ())
-            number = counts[one[0]] if one else 0.0
-            without = {name: count - number * (name in one) for name, count in counts.items()}
-            price = _price(tally.kind, without, hardware)
-            self.constant += price
-            if one:
-                more = _price(tally.kind, {n: count + (n in one) for n, count in without.items()}, hardware) - price
-                (fired if tally.kind == "LIF" else synaptic).append(more)
+        for row in table:
+            inputs = float(row[kernel.CHANNELS] * row[kernel.HEIGHT] * row[kernel.WIDTH])
+            outputs = row[kernel.OUT_CHANNELS] * max(1.0, float(row[kernel.OUT_HEIGHT] * row[kernel.OUT_WIDTH]))
+            if row[kernel.CODE] == kernel.FIRE:
+                self.constant += _price("LIF", hardware, neuron_updates=inputs, comparisons=inputs)
+                fired.append(_price("LIF", hardware, additions=1.0, spikes=1.0))
+                continue
+            kind = "Linear" if row[kernel.CODE] == kernel.READ else "Conv2d"
+            synaptic.append(_price(kind, hardware, synaptic_operations=1.0))
+            if kind == "Linear":
+                self.constant += _price("LI", hardware, neuron_updates=outputs)
+                continue
+            if row[kernel.CODE] == kernel.FROM_COUNTS:  # held to what the first layer sees at most
+                self.constant += _price("elementwise", hardware, comparisons=inputs)
+            if row[kernel.ADDS] or row[kernel.SLOW]:
+                # Of a shortcut; or of a bias, which slow synapses keep apart from the weights.
+                self.constant += _price("elementwise", hardware, additions=outputs)
+            slow = float(row[kernel.SLOW] * row[kernel.OUT_HEIGHT] * row[kernel.OUT_WIDTH])
+            self.constant += _price("LI", hardware, neuron_updates=slow)
         self.synaptic, self.fired = np.array(synaptic), np.array(fired)
 
     def joules(self, operations: NDArray[np.int64], spikes: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -51,6 +57,7 @@ class StepPrices:
         return total
 
 
-def _price(kind: str, counts: Mapping[str, float], hardware: Hardware) -> float:
-    priced = joules_of(kind, counts, hardware)
+def _price(kind: str, hardware: Hardware, **counts: float) -> float:
+    """Of a row of a profile; what the hardware has no figure for is left out, as in the profile's steps."""
+    priced = joules_of(kind, dict.fromkeys(COUNTED, 0.0) | counts, hardware)
     return 0.0 if priced is None else float(priced)

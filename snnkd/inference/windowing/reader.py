@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 
 from snnkd.errors import RecordingError
 from snnkd.events.array import Events
-from snnkd.inference.windowing.kernel import OUTSIDE, count_pixels, fill_windows
+from snnkd.inference.windowing.kernel import HOT, OUTSIDE, fill_windows
 from snnkd.inference.windowing.region import Crop
 
-BLOCK = 128
+BLOCK = 32
 """Windows of a block"""
 MOST_SILENCE = 10_000_000
 """Windows that may pass between two events; a jump over more is a damaged clock"""
@@ -67,8 +67,9 @@ class WindowReader:
         columns, rows = np.arange(w) * size[0] // w, np.arange(h) * size[1] // h
         places[y : y + h, x : x + w] = rows[:, None] * size[0] + columns
         if hot is not None:
-            places[hot] = OUTSIDE
-        self.pixels_seen = int((places != OUTSIDE).sum())
+            places[hot] = HOT
+        self.region, self.hot_events = region, 0
+        self.pixels_seen = int((places >= 0).sum())
         self.start_us = self._block_us = start_us
         self._last_us = start_us
         self._slot = 0
@@ -76,7 +77,7 @@ class WindowReader:
 
     def _fresh(self) -> None:
         self._bins = np.zeros((self.block, 2 * self.size[0] * self.size[1]), np.uint16)
-        self._tallies = np.zeros((self.block, 3), np.int64)
+        self._tallies = np.zeros((self.block, 4), np.int64)
 
     def feed(self, events: Events) -> Iterator[Block]:
         """Take events that follow those before; yield the blocks that they fill.
@@ -146,26 +147,7 @@ class WindowReader:
         starts = self._block_us + self.step_us * np.arange(number, dtype=np.int64)
         bins, tallies = self._bins[:number], self._tallies[:number]
         self._block_us += number * self.step_us
+        self.hot_events += int(tallies[:, 3].sum())
         self._fresh()
         width, height = self.size
         return Block(starts, bins.reshape(number, 2, height, width), tallies[:, 0], tallies[:, 1], tallies[:, 2])
-
-
-class PixelCounts:
-    """Events of each pixel, added up chunk by chunk."""
-
-    def __init__(self, sensor_size: tuple[int, int]) -> None:
-        self.sensor_size = sensor_size
-        self._counts = np.zeros(sensor_size[0] * sensor_size[1], np.int64)
-
-    def add(self, events: Events) -> None:
-        """Take events in; ``ValueError`` for one outside the sensor."""
-        found = count_pixels(events, self.sensor_size, self._counts)
-        if found >= 0:
-            event, size = events[found], "{}×{}".format(*self.sensor_size)
-            raise ValueError(f"event ({event['x']}, {event['y']}) lies outside the sensor of {size}")
-
-    @property
-    def counts(self) -> NDArray[np.int64]:
-        """``(H, W)``."""
-        return self._counts.reshape(self.sensor_size[1], self.sensor_size[0])
