@@ -13,6 +13,8 @@ from snnkd.models import EyeNetwork, save_model
 from snnkd.models.pretrained import check_target
 from snnkd.terminal import Bar
 from snnkd.training.best import SCORE, best_weights
+from snnkd.training.calibration import calibrated
+from snnkd.training.clips import as_floats
 from snnkd.training.data import EyeData
 from snnkd.training.modules import EmotionModule
 
@@ -20,6 +22,7 @@ from snnkd.training.modules import EmotionModule
 class SaveModel(Callback):
     """Write the trained network as a model folder when training has ended, and refuse before it starts if it could not.
 
+    With it goes the temperature of its probabilities, fitted on validation (:mod:`snnkd.training.calibration`).
     Where a checkpoint of the best epoch on validation is kept, that epoch's weights are written, else the last one's. A
     run that was interrupted or failed writes none, and neither does one in which no epoch ran.
 
@@ -69,6 +72,8 @@ class SaveModel(Callback):
                     pl_module.network.load_state_dict(kept[0])
                     facts.pop("val_war", None)  # which was the last epoch's
                     facts |= kept[1]
+        if data.validates and trainer.limit_val_batches:
+            facts |= calibrated(pl_module.network, map(as_floats, data.val_dataloader()))
         save_trained(pl_module.network, self.folder, data.input_config, facts)
         self.written = True
 

@@ -66,6 +66,8 @@ def test_teacher_then_distilled_student(arguments, tmp_path, eyesim_root, capsys
     assert len(trained) == 3  # of five persons, one is held out for validation and one for the test
     assert config.training["epochs"] == 2
     assert 0 <= config.training["val_uar"] <= 1
+    assert 0.05 <= config.training["temperature"] <= 20
+    assert config.training["val_window_nll_calibrated"] <= config.training["val_window_nll"]
     logs = tmp_path / "teacher" / "logs" / "version_0"
     assert list(logs.glob("events.out.tfevents.*"))
     with open(logs / "metrics.csv") as file:
