@@ -88,7 +88,7 @@ def offline(recognizer: Recognizer, path: Path, rounds: int) -> dict[str, Any]:
 def live(recognizer: Recognizer, events: Events, settings: Settings) -> dict[str, float]:
     """From the events of a window to its label, in ms."""
     stream = recognizer.live(SENSOR, 0, None, settings)
-    edges = np.arange(0, int(events["t"][-1]), WINDOW_US)
+    edges = np.arange(0, int(events["t"][-1]), recognizer.step_us)
     cuts = np.searchsorted(events["t"], edges)
     times = []
     for number, (a, b) in enumerate(itertools.pairwise(cuts)):

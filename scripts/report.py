@@ -167,6 +167,59 @@ def energy() -> str:
     return "\n".join(lines)
 
 
+def inference() -> str:
+    """What recognising costs."""
+    result = json.loads((ROOT / "assets" / "results" / "inference.json").read_text())
+    goals, live, memory = result["goals"], result["live"], result["memory"]
+    ours = live["event-driven"]
+    rows = [
+        (
+            "live, `small` student, from a window's events to its label",
+            f"median {ours['median_ms']:.2f} ms, 99th percentile {ours['percentile_99_ms']:.2f} ms",
+            f"{goals['live_median_ms']:g} and {goals['live_99_ms']:g} ms",
+        ),
+        ("the same network by PyTorch", f"median {live['dense']['median_ms']:.2f} ms", ""),
+        ("SEEN, a clip of four steps for each window", f"median {live['SEEN']['median_ms']:.1f} ms", ""),
+    ]
+    names = {"raw": "EVT2", "npy": "NPY", "h5": "HDF5"}
+    for ending, row in result["offline"].items():
+        rate = row["events"] / row["recording_s"] / 1e6
+        rows.append(
+            (
+                f"offline, from {names[ending]}, {rate:.2f} million events a second at 346×260",
+                f"{row['times_real_time']:.0f}× real time",
+                f"{goals['times_real_time']:g}×",
+            )
+        )
+    if near := result.get("near_eye"):
+        rows.append(
+            (
+                "a near-eye recording of 5.4 s, from file to CSV",
+                f"{near['file_to_csv_s']:.1f} s, {near['after_load_s']:.2f} s of it after imports and model",
+                f"{goals['file_to_csv_s']:g} and {goals['after_load_s']:g} s",
+            )
+        )
+    rows += [
+        (
+            f"peak memory, {row['recording_s'] / 60:.0f} minutes in {row['file_bytes'] / 1e9:.1f} GB",
+            f"{row['peak_mb']:.0f} MB",
+            f"{goals['peak_mb']:g} MB",
+        )
+        for row in memory
+    ]
+    lines = ["| | measured | goal |", "| --- | --- | --- |"]
+    lines += [f"| {what} | {measured} | {goal} |" for what, measured, goal in rows]
+    machine, agreement = result["machine"], result["agreement"]
+    lines += [
+        "",
+        f"{machine['processor']}, two cores, windows of 33 ms; the `small` student was "
+        f"{'trained' if result['trained'] else 'not trained, and fires'} at {agreement['spike_rate']:.0%} of its "
+        f"neurons a step. Of {agreement['neuron_steps']:,} neuron-steps beside PyTorch's multi-step forward "
+        f"{agreement['spikes_that_differ']:.1%} of the spikes differed.",
+    ]
+    return "\n".join(lines)
+
+
 def study() -> str:
     """Which objective buys what."""
     from report_study import study as table
@@ -179,6 +232,7 @@ BLOCKS = {
     "demo": demo,
     "energy": energy,
     "eyesim": eyesim,
+    "inference": inference,
     "recordings": recordings,
     "spiking": spiking,
     "study": study,

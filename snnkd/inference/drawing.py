@@ -12,7 +12,7 @@ from snnkd.inference.smoothing import UNSURE
 
 if TYPE_CHECKING:
     from snnkd.inference.timeline import Timeline
-    from snnkd.recordings import Frames, Recording
+    from snnkd.recordings import Recording
 
 EMOTION_COLOURS = {
     "happiness": "#e0a100",
@@ -25,22 +25,34 @@ EMOTION_COLOURS = {
     UNSURE: "#b9bec6",
 }
 INK, MUTED = "#22262b", "#8a8f98"
+COLUMNS = 3000
+"""Windows that are drawn one by one"""
 
 
 def draw_timeline(timeline: "Timeline", recording: "Recording | None" = None) -> Figure:
     """Frames where there are any, events per second, the probability of each emotion, and the winner over time."""
-    frames = recording.frames if recording is not None else None
+    frames = recording is not None and recording.frame_count > 0
     truth = known_segments(recording) if recording is not None else []
-    heights = [0.9] * bool(frames) + [0.7, 2.2, 0.28] + [0.28] * bool(truth)
+    heights = [0.9] * frames + [0.7, 2.2, 0.28] + [0.28] * bool(truth)
     figure = Figure(figsize=(10, 0.9 + 1.05 * sum(heights)), layout="constrained", facecolor="white")
     rows = list(np.atleast_1d(figure.subplots(len(heights), 1, sharex=True, height_ratios=heights)))
     origin = timeline.recording.get("start_us", int(timeline.start_us[0]))
     edges = np.append(timeline.start_us, timeline.start_us[-1] + timeline.window_us)
     seconds = (edges - origin) / 1e6
-    if frames:
-        _draw_frames(rows.pop(0), frames, origin, seconds[-1])
-    _draw_rate(rows.pop(0), timeline, seconds)
-    _draw_probabilities(rows.pop(0), timeline, seconds)
+    if recording is not None and frames:
+        _draw_frames(rows.pop(0), recording, origin, seconds[-1])
+    # More windows than columns of pixels are drawn by their means.
+    starts = np.arange(0, len(timeline), -(-len(timeline) // COLUMNS))
+    shown = seconds[np.append(starts, len(timeline))]
+    numbers = np.diff(np.append(starts, len(timeline)))
+    rate = np.add.reduceat(timeline.events, starts) / numbers / (timeline.window_us / 1e6) / 1e3
+    _draw_rate(rows.pop(0), rate, shown)
+    _draw_probabilities(
+        rows.pop(0),
+        timeline.emotions,
+        np.add.reduceat(timeline.probabilities, starts, axis=0) / numbers[:, None],
+        shown,
+    )
     told = [((s.start_us - origin) / 1e6, (s.end_us - origin) / 1e6, s.label) for s in timeline.segments()]
     _draw_strip(rows.pop(0), told, "told")
     if truth:
@@ -88,27 +100,33 @@ def png_bytes(figure: Figure) -> bytes:
     return image.getvalue()
 
 
-def _draw_frames(axes: Axes, frames: "Frames", origin: int, end: float) -> None:
-    times = (np.asarray(frames.timestamps_us) - origin) / 1e6
+def _draw_frames(axes: Axes, recording: "Recording", origin: int, end: float) -> None:
+    times = (recording.frame_times_us - origin) / 1e6
     number = 10
     axes.set_yticks([])
     axes.spines[:].set_visible(False)
     axes.tick_params(bottom=False)
     axes.set_ylim(0, 1)
     slot = end / number
-    for k in range(number):
-        index = int(np.abs(times - (k + 0.5) * slot).argmin())
-        if abs(times[index] - (k + 0.5) * slot) > slot / 2:
+    nearest = [int(np.abs(times - (k + 0.5) * slot).argmin()) for k in range(number)]
+    wanted = {index for k, index in enumerate(nearest) if abs(times[index] - (k + 0.5) * slot) <= slot / 2}
+    images = {}
+    for index, (_, image) in enumerate(recording.iter_frames()):  # one at a time: there may be hours of them
+        if index in wanted:
+            images[index] = np.array(image)
+            if len(images) == len(wanted):
+                break
+    for k, index in enumerate(nearest):
+        if index not in images:
             continue  # no frame was taken near here
-        image = np.asarray(frames.images[index])
+        image = images[index]
         inset = axes.inset_axes((k / number + 0.004, 0.0, 1 / number - 0.008, 1.0))
         low, high = np.percentile(image, (1, 99))  # eyes in the dark are shown as readably as others
         inset.imshow(image, cmap="gray", vmin=low, vmax=max(high, low + 1))
         inset.set_axis_off()
 
 
-def _draw_rate(axes: Axes, timeline: "Timeline", seconds: np.ndarray) -> None:
-    rate = timeline.events / (timeline.window_us / 1e6) / 1e3
+def _draw_rate(axes: Axes, rate: np.ndarray, seconds: np.ndarray) -> None:
     axes.stairs(rate, seconds, fill=True, color="#b9c3cf")
     axes.set_ylabel("thousand\nevents/s", color=INK, rotation=0, ha="right", va="center")
     axes.set_ylim(0, max(float(rate.max()) * 1.05, 1e-3))
@@ -116,23 +134,24 @@ def _draw_rate(axes: Axes, timeline: "Timeline", seconds: np.ndarray) -> None:
     axes.tick_params(colors=MUTED)
 
 
-def _draw_probabilities(axes: Axes, timeline: "Timeline", seconds: np.ndarray) -> None:
-    probabilities = timeline.probabilities
-    for row, emotion in enumerate(timeline.emotions):
+def _draw_probabilities(axes: Axes, emotions: tuple[str, ...], probabilities: np.ndarray, seconds: np.ndarray) -> None:
+    for row, emotion in enumerate(emotions):
         ramp = LinearSegmentedColormap.from_list(emotion, ["#ffffff", EMOTION_COLOURS.get(emotion, INK)])
         axes.pcolormesh(
             seconds, [row - 0.46, row + 0.46], probabilities[None, :, row], cmap=ramp, vmin=0, vmax=1, rasterized=True
         )
-    axes.set_yticks(range(len(timeline.emotions)), timeline.emotions, color=INK)
-    axes.set_ylim(len(timeline.emotions) - 0.5, -0.5)
+    axes.set_yticks(range(len(emotions)), emotions, color=INK)
+    axes.set_ylim(len(emotions) - 0.5, -0.5)
     axes.tick_params(left=False)
     axes.spines[:].set_visible(False)
 
 
 def _draw_strip(axes: Axes, pieces: list[tuple[float, float, str]], name: str) -> None:
     total = pieces[-1][1] - pieces[0][0] if pieces else 1.0
+    for label in dict.fromkeys(label for *_, label in pieces):
+        spans = [(start, end - start) for start, end, other in pieces if other == label]
+        axes.broken_barh(spans, (0, 1), color=EMOTION_COLOURS.get(label, INK), lw=0)
     for start, end, label in pieces:
-        axes.axvspan(start, end, color=EMOTION_COLOURS.get(label, INK), lw=0)
         if end - start > 0.008 * len(label) * total:  # else narrower than its name
             axes.text((start + end) / 2, 0.5, label, color="white", ha="center", va="center", fontsize=8)
     axes.set_ylim(0, 1)

@@ -50,9 +50,9 @@ def tell_recording(
     facts = {"content": content_hash(path)} | known if path.exists() else {}
     there = None if again else finished(place, facts, request.endings)
     if there is not None:
-        return _without_windows(there), True
+        return there, True
     with recognised(recognizer, path, request, place.parent) as (timeline, recording):
-        said = timeline.to_dict() | {"of": facts | {"files": list(request.endings)}}
+        said = timeline.about() | {"of": facts | {"files": list(request.endings)}}
         # All but the video are made before any is written, so that a failure leaves older ones as they were.
         files = _files(timeline, recording, place, request, facts, said)
         for ending in request.endings:
@@ -63,7 +63,7 @@ def tell_recording(
                 write_video(target, timeline, recording, name=place.name, progress=noted)
             else:
                 write_whole(target, files.pop(ending))
-    return _without_windows(said), False
+    return said, False
 
 
 def named(place: Path, ending: str) -> Path:
@@ -106,7 +106,7 @@ def recognised(
 
 
 def finished(place: Path, facts: dict[str, str], endings: tuple[str, ...]) -> Said | None:
-    """Return what a result's JSON says where it is of these facts and all files are there, written with it."""
+    """Return what a result's JSON says but for the windows, where it is of these facts and all files were written."""
     if not facts or not all(named(place, ending).is_file() for ending in endings):
         return None
     try:
@@ -116,6 +116,7 @@ def finished(place: Path, facts: dict[str, str], endings: tuple[str, ...]) -> Sa
     of = found.get("of") if isinstance(found, dict) else None
     if not isinstance(of, dict) or not isinstance(of.get("files"), list):
         return None
+    found.pop("windows", None)
     # A page of other settings may lie beside a JSON that was written without one.
     return found if of == facts | {"files": of["files"]} and set(endings) <= {*map(str, of["files"])} else None
 
@@ -130,7 +131,7 @@ def reason(error: Exception, path: Path) -> str:
 def _files(
     timeline: Timeline, recording: Recording, place: Path, request: Request, facts: dict[str, str], said: Said
 ) -> dict[str, bytes]:
-    files = {"csv": timeline.csv_bytes(), "json": (json.dumps(said, indent=1) + "\n").encode()}
+    files = {"csv": timeline.csv_bytes(), "json": timeline.json_bytes({"of": said["of"]})}
     if request.plot:
         from snnkd.inference.drawing import png_bytes
 
@@ -142,7 +143,3 @@ def _files(
 
         files["html"] = build_page(timeline, recording, name=place.name, index=INDEX, hashes=facts)
     return files
-
-
-def _without_windows(said: Said) -> Said:
-    return {key: value for key, value in said.items() if key != "windows"}

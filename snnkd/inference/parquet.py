@@ -30,8 +30,8 @@ def table_columns(timeline: "Timeline") -> dict[str, list[Any]]:
 def parquet_bytes(timeline: "Timeline") -> bytes:
     """Return a Parquet file of a timeline, a row per window."""
     pyarrow = need_pyarrow()
-    said = {key: value for key, value in timeline.to_dict().items() if key != "windows"}
-    table = pyarrow.table(table_columns(timeline)).replace_schema_metadata({"snnkd": json.dumps(said)})
+    about = {"snnkd": json.dumps(timeline.about())}
+    table = pyarrow.table(table_columns(timeline)).replace_schema_metadata(about)
     memory = io.BytesIO()
     pyarrow.parquet.write_table(table, memory, compression="zstd")
     return memory.getvalue()

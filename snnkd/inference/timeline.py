@@ -7,6 +7,7 @@ import itertools
 import json
 import os
 import tempfile
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from snnkd.recordings import Recording
+
+
+BLOCK = 4096
+"""Windows that are written at once"""
 
 
 @dataclass(frozen=True)
@@ -93,13 +98,16 @@ class Timeline:
     @property
     def valid(self) -> NDArray[np.bool_]:
         """``(N,)`` whether nothing is wrong with the window."""
-        return self.events > 0 if self.quality is None else self.quality == GOOD
+        return self._quality == GOOD
 
     @property
     def qualities(self) -> list[str]:
         """What is right or wrong with each window, by name."""
-        codes = np.where(self.events > 0, GOOD, SILENT) if self.quality is None else self.quality
-        return [QUALITIES[code] for code in codes]
+        return [QUALITIES[code] for code in self._quality]
+
+    @property
+    def _quality(self) -> NDArray[np.int8]:
+        return np.where(self.events > 0, GOOD, SILENT).astype(np.int8) if self.quality is None else self.quality
 
     @cached_property
     def told(self) -> list[str]:
@@ -130,28 +138,34 @@ class Timeline:
         chosen = self.logits.argmax(1)[valid]
         return {name: float((chosen == k).mean()) if len(chosen) else 0.0 for k, name in enumerate(self.emotions)}
 
-    def columns(self) -> dict[str, list[Any]]:
-        """Return the windows column by column, as CSV, JSON and Parquet write them."""
+    def columns(self, rows: slice = slice(None)) -> dict[str, list[Any]]:
+        """Return the windows, or some of them, column by column, as CSV, JSON and Parquet write them."""
         origin = self.recording.get("start_us", int(self.start_us[0]) if len(self) else 0)
-        end_us = self.start_us + self.window_us
-        probabilities = self.probabilities
+        start_us = self.start_us[rows]
+        end_us = start_us + self.window_us
+        probabilities = probabilities_of(self.logits[rows], self.temperature)
         columns: dict[str, list[Any]] = {
-            "start_us": self.start_us.tolist(),
+            "start_us": start_us.tolist(),
             "end_us": end_us.tolist(),
-            "start_s": ((self.start_us - origin) / 1e6).round(6).tolist(),
+            "start_s": ((start_us - origin) / 1e6).round(6).tolist(),
             "end_s": ((end_us - origin) / 1e6).round(6).tolist(),
-            "events": self.events.tolist(),
-            "valid": self.valid.tolist(),
-            "quality": self.qualities,
-            "label": self.labels,
-            "told": self.told,
+            "events": self.events[rows].tolist(),
+            "valid": self.valid[rows].tolist(),
+            "quality": [QUALITIES[code] for code in self._quality[rows]],
+            "label": [self.emotions[k] for k in self.logits[rows].argmax(1)],
+            "told": self.told[rows],
             "confidence": probabilities.max(1, initial=0.0).round(6).tolist(),
         }
         if self.joules is not None:
-            columns["joules"] = [float(f"{joules:.4g}") for joules in self.joules]
+            columns["joules"] = [float(f"{joules:.4g}") for joules in self.joules[rows]]
         for k, name in enumerate(self.emotions):
             columns[f"p_{name}"] = probabilities[:, k].round(6).tolist()
         return columns
+
+    def _blocks(self) -> Iterator[dict[str, list[Any]]]:
+        """The columns of some windows after the other: of hours there are too many to hold as Python's numbers."""
+        for begin in range(0, max(len(self), 1), BLOCK):
+            yield self.columns(slice(begin, begin + BLOCK))
 
     def to_csv(self, path: str | Path) -> None:
         """Write a row per window: times, events, validity, label, confidence, probabilities."""
@@ -160,19 +174,27 @@ class Timeline:
     def csv_bytes(self) -> bytes:
         """Return what :meth:`to_csv` writes."""
         text = io.StringIO()
-        columns = self.columns()
         writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(columns)
-        writer.writerows(zip(*columns.values(), strict=True))
+        for number, block in enumerate(self._blocks()):
+            if number == 0:
+                writer.writerow(block)
+            writer.writerows(zip(*block.values(), strict=True))
         return text.getvalue().encode()
 
     def to_json(self, path: str | Path) -> None:
         """Write everything: recording, model, segments, windows."""
         write_whole(path, self.json_bytes())
 
-    def json_bytes(self) -> bytes:
-        """Return what :meth:`to_json` writes."""
-        return (json.dumps(self.to_dict(), indent=1) + "\n").encode()
+    def json_bytes(self, more: dict[str, Any] | None = None) -> bytes:
+        """Return what :meth:`to_json` writes, and ``more`` after it; each column of the windows has a line."""
+        parts: dict[str, list[str]] = {}
+        for block in self._blocks():
+            for name, column in block.items():
+                parts.setdefault(name, []).append(json.dumps(column)[1:-1])
+        columns = ",\n".join(f'  "{name}": [{", ".join(texts)}]' for name, texts in parts.items())
+        head = json.dumps({**self.about(), "windows": {}, **(more or {})}, indent=1)
+        before, after = head.split(' "windows": {}')
+        return f'{before} "windows": {{\n{columns}\n }}{after}\n'.encode()
 
     def to_parquet(self, path: str | Path) -> None:
         """Write a row per window as :meth:`to_csv` does, and the logits; needs the extra ``parquet``.
@@ -189,6 +211,10 @@ class Timeline:
 
     def to_dict(self) -> dict[str, Any]:
         """Return what :meth:`to_json` writes as plain data; ``windows`` are columns of equal length."""
+        return self.about() | {"windows": self.columns()}
+
+    def about(self) -> dict[str, Any]:
+        """Return all of :meth:`to_dict` but the windows."""
         return {
             "format": "snnkd-timeline",
             "version": 2,
@@ -201,7 +227,6 @@ class Timeline:
             "shares": self.shares(),
             "totals": self.totals(),
             "segments": [vars(segment) for segment in self.segments()],
-            "windows": self.columns(),
         }
 
     def totals(self) -> dict[str, Any]:
