@@ -181,12 +181,11 @@ def inference() -> str:
         ("the same network by PyTorch", f"median {live['dense']['median_ms']:.2f} ms", ""),
         ("SEEN, a clip of four steps for each window", f"median {live['SEEN']['median_ms']:.1f} ms", ""),
     ]
-    names = {"raw": "EVT2", "npy": "NPY", "h5": "HDF5"}
-    for ending, row in result["offline"].items():
+    for kind, row in result["offline"].items():
         rate = row["events"] / row["recording_s"] / 1e6
         rows.append(
             (
-                f"offline, from {names[ending]}, {rate:.2f} million events a second at 346×260",
+                f"offline, from {kind}, {rate:.2f} million events a second at 346×260",
                 f"{row['times_real_time']:.0f}× real time",
                 f"{goals['times_real_time']:g}×",
             )

@@ -142,12 +142,19 @@ def test_one_bad_recording_never_stops_the_others(model, many, tmp_path, capsys)
     whole = (many / "a.h5").read_bytes()
     (many / "cut.h5").write_bytes(whole[: len(whole) // 3])
     (many / "none.h5").write_bytes(b"")
+    (many / "back.csv").write_text("t,x,y,p\n" + "".join(f"{t},1,2,1\n" for t in (10_000, 20_000, 9_000, 30_000)))
     out = tmp_path / "out"
     assert main(["infer", str(model), str(many), "absent.h5", "-o", str(out)]) == 2
     error = capsys.readouterr().err
-    for part in ("silent.h5: holds no events", "cut.h5", "none.h5: the file is empty", "absent.h5: no such file"):
+    for part in (
+        "silent.h5: holds no events",
+        "cut.h5",
+        "none.h5: the file is empty",
+        "absent.h5: no such file",
+        "back.csv: time runs backwards",
+    ):
         assert part in error
-    assert "4 of 8 recordings failed." in error
+    assert "5 of 9 recordings failed." in error
     assert len(list(out.glob("*.json"))) == 4
 
 
@@ -175,6 +182,16 @@ def test_a_run_that_was_killed_is_gone_on_with(model, tmp_path):
     assert {name: after[name] for name in left} == left  # none twice
     expected = snnkd.load(model).recognize(snnkd.open_recording(folder / "07.h5"), "45nm-fp32")
     assert json.loads((out / "07.json").read_text())["windows"] == json.loads(expected.json_bytes())["windows"]
+
+
+def test_two_runs_into_one_folder_do_not_harm_each_other(model, many, tmp_path):
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "snnkd.cli", "infer", str(model), str(many), "-o", str(out), "--page"]
+    runs = [subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) for _ in range(2)]
+    assert [run.wait() for run in runs] == [0, 0]
+    for path in out.glob("*.json"):
+        assert json.loads(path.read_text())["of"]["files"] == ["csv", "png", "html", "json"]
+    assert len(list(out.iterdir())) == 4 * 4 + 1  # nothing half-written is left
 
 
 def test_an_output_that_cannot_be_written_is_told_at_once(model, many, tmp_path, capsys):

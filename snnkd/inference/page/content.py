@@ -7,7 +7,7 @@ Times are µs from the recording's first event. Arrays are base64 of deflated li
 ``gaps``       float64   start of the first window, then from each window's start to the next's
 ``events``     float64   events of each window
 ``odds``       uint16    probabilities × 65,535, all of the first emotion, then of the next
-``invalid``    uint8     1 where a window is not valid
+``quality``    uint8     of each window, a place in ``qualities``; the first of them is good
 ``joules``     float32   energy of each window; the empty text where it was not estimated
 =============  ========  =====================================================================
 """
@@ -21,6 +21,7 @@ from snnkd.inference.drawing import EMOTION_COLOURS, MUTED, known_segments
 from snnkd.inference.page.event_reel import EventReel
 from snnkd.inference.page.frame_reel import FrameReel
 from snnkd.inference.page.packing import packed
+from snnkd.inference.windowing import QUALITIES
 
 if TYPE_CHECKING:
     from snnkd.inference.timeline import Timeline
@@ -56,7 +57,8 @@ def timeline_content(timeline: "Timeline") -> dict[str, Any]:
         "gaps": packed(np.diff(starts, prepend=0)),
         "events": packed(timeline.events.astype(np.float64)),
         "odds": packed(np.rint(probabilities.T * 65_535).astype(np.uint16)),
-        "invalid": packed((~timeline.valid).astype(np.uint8)),
+        "quality": packed(np.array([QUALITIES.index(name) for name in timeline.qualities], np.uint8)),
+        "qualities": list(QUALITIES),
         "joules": packed(energy),
         "segments": [
             [s.start_us - start, s.end_us - start, s.label, round(s.confidence, 4)] for s in timeline.segments()

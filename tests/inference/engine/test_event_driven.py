@@ -7,7 +7,7 @@ from torch import nn
 
 from snnkd.energy import Counter, available_hardware, load_hardware, step_joules
 from snnkd.errors import ConfigError, ModelError
-from snnkd.inference.engine import Dense, EventDriven, make_engine
+from snnkd.inference.engine import Dense, EventDriven, graphed, make_engine
 from snnkd.models import EventStudent, FrameTeacher
 from snnkd.spiking import LIF
 
@@ -125,3 +125,22 @@ def test_neurons_of_other_kinds_and_counts_that_are_no_events_are_left_to_pytorc
     network = EventStudent(size="nano")
     network.stages[1].lif.reset = "zero"
     assert isinstance(make_engine(network), Dense)
+
+
+@pytest.mark.parametrize(
+    "on", ["cpu", pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU"))]
+)
+def test_a_graph_replays_the_step(on, monkeypatch):
+    """On the CPU the step itself is replayed, which shows that input, state and logits are where it looks for them."""
+    network, _, bins = made({"size": "nano"})
+    network = network.to(on)
+    if on == "cpu":
+        monkeypatch.setattr(graphed, "capture", lambda step: step)
+    engine, dense = graphed.Graphed(network), Dense(network)
+    expected = dense.run(bins, dense.rest()).logits
+    state = engine.rest()
+    parts = [engine.run(bins[:5], state).logits, engine.run(bins[5:], state).logits]
+    np.testing.assert_allclose(np.concatenate(parts), expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(engine.run(bins[:5], engine.rest()).logits, parts[0], rtol=1e-4, atol=1e-5)
+    if on == "cuda":
+        assert isinstance(make_engine(network), graphed.Graphed)

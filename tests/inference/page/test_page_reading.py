@@ -113,7 +113,10 @@ def test_nothing_that_gets_into_the_page_can_send_a_request(open_page, timeline,
 
 def test_the_tables_say_what_the_timeline_says(open_page, timeline, recording):
     joules = np.linspace(1e-6, 4e-6, len(timeline))
-    page = open_page(build_page(replace(timeline, joules=joules), recording)).page
+    quality = np.zeros(len(timeline), np.int8)
+    quality[[-1, 7, 30]] = [1, 2, 3]
+    timeline = replace(timeline, joules=joules, quality=quality)
+    page = open_page(build_page(timeline, recording)).page
     seen = []
     while True:
         seen += page.evaluate(
@@ -125,7 +128,8 @@ def test_the_tables_say_what_the_timeline_says(open_page, timeline, recording):
         page.click("#windows >> text=Later")
     assert len(seen) == len(timeline)
     for i, row in enumerate(seen):
-        assert row[1:4] == [str(timeline.events[i]), "yes" if timeline.valid[i] else "no", timeline.labels[i]]
+        valid = "yes" if timeline.valid[i] else f"no: {timeline.qualities[i]}"
+        assert row[1:4] == [str(timeline.events[i]), valid, timeline.labels[i]]
         for text, share in zip(row[4:11], timeline.probabilities[i], strict=True):
             assert float(text.rstrip("%")) == pytest.approx(100 * share, abs=0.51)
         assert row[11].endswith("µJ")

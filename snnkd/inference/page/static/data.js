@@ -20,11 +20,11 @@ async function readData() {
   const data = JSON.parse($("data").textContent);
   $("data").remove();
   const unpack = async (text, Type) => new Type((await inflate(text)).buffer);
-  const [gaps, events, odds, invalid, joules] = await Promise.all([
+  const [gaps, events, odds, quality, joules] = await Promise.all([
     unpack(data.gaps, Float64Array),
     unpack(data.events, Float64Array),
     unpack(data.odds, Uint16Array),
-    unpack(data.invalid, Uint8Array),
+    unpack(data.quality, Uint8Array),
     unpack(data.joules, Float32Array),
   ]);
   const starts = new Float64Array(data.count);
@@ -36,7 +36,7 @@ async function readData() {
     for (let k = 1; k < K; k++) if (odds[k * data.count + i] > odds[labels[i] * data.count + i]) labels[i] = k;
   }
   return Object.assign(data, {
-    starts, events, odds, invalid, labels,
+    starts, events, odds, quality, invalid: quality.map((code) => (code ? 1 : 0)), labels,
     joules: joules.length ? joules : null,
     probability: (k, i) => odds[k * data.count + i] / 65535,
     windowAt: (us) => Math.max(0, lastAtOrBefore(starts, us)),

@@ -1,4 +1,12 @@
 // The player: a clock that the screens, the timeline and the tables follow.
+
+/** What is said of a window that is not valid. */
+const WRONG = {
+  silent: "without events, what the network says is the memory of earlier ones.",
+  saturated: "nearly all pixels fired, as in a flash.",
+  blink: "a lid passes, or the camera slips.",
+};
+
 class Player {
   constructor(data) {
     const media = data.media;
@@ -142,7 +150,7 @@ class Player {
     $("now-chip").style.background = data.colour(data.emotions[most]);
     const told = data.segments[data.segmentAt(data.starts[window])];
     $("now-note").textContent = data.invalid[window]
-      ? "This window is not valid: what the network says is the memory of earlier ones."
+      ? `This window is not valid: ${WRONG[data.qualities[data.quality[window]]]}`
       : `${percent(data.probability(most, window))} probable, says the network${
         told && told[2] !== data.emotions[most] ? `; told over time: ${told[2]}` : ""}`;
     this.bars.forEach((bar, k) => {

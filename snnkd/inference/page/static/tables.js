@@ -98,7 +98,7 @@ function windowTable(data, seek) {
     heads: [["From"], ["Events", "number"], ["Valid"], ["Most probable"], ...data.emotions.map((name) => [name, "number"]),
       ...(data.joules ? [["Energy", "number"]] : [])],
     row: (i) => [
-      cell(count(data.events[i])), make("td", {}, data.invalid[i] ? "no" : "yes"),
+      cell(count(data.events[i])), make("td", {}, data.invalid[i] ? `no: ${data.qualities[data.quality[i]]}` : "yes"),
       make("td", {}, named(data, data.emotions[data.labels[i]])),
       ...data.emotions.map((_, k) => cell(percent(data.probability(k, i)))),
       ...(data.joules ? [cell(withPrefix(data.joules[i], "J"))] : []),
