@@ -200,7 +200,8 @@ def test_norm_lif_is_batch_norm_and_lif(dtype, shape, layout, training, device):
         torch.testing.assert_close(new, old, rtol=1e-5, atol=1e-6)
     # A spike that fell on the other side makes the rest of its neuron's course another one: gradients where none did.
     if torch.equal(ours, spikes):
-        tolerance = 1e-8 if dtype == torch.float64 else 1e-4
+        # Batch norm's sums are shared out among threads: with one they round otherwise than with two.
+        tolerance = 1e-8 if dtype == torch.float64 else 5e-4
         torch.testing.assert_close(our_last, last, rtol=tolerance, atol=tolerance)
         for name, grad in grads.items():
             scale = grad.abs().max().item()
