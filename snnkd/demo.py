@@ -22,7 +22,9 @@ from snnkd.models.pretrained import check_target
 from snnkd.recordings import write_hdf5
 from snnkd.terminal import Bar, bar, plain_table
 from snnkd.training import Classification, Distillation, EmotionModule, EyeSimData, TrainingProgress, evaluate
+from snnkd.training.calibration import calibrated
 from snnkd.training.callbacks import EpochSeed, save_trained
+from snnkd.training.clips import as_floats
 from snnkd.training.precision import chosen_precision
 from snnkd.training.run import loggers, quiet
 
@@ -161,7 +163,10 @@ def _train(
     scores = evaluate(network, test)
     batch = collate([test[i] for i in range(len(test))])
     energy = profile(network, network.take(batch))
-    save_trained(network, folder, data.input_config, {"epochs": settings.epochs, "test_uar": round(scores.uar, 4)})
+    facts = {"epochs": settings.epochs, "test_uar": round(scores.uar, 4)}
+    # No weight was chosen on validation, but one number is fitted there.
+    facts |= calibrated(network, map(as_floats, data.val_dataloader()))
+    save_trained(network, folder, data.input_config, facts)
     row = Row(
         name,
         sees,
