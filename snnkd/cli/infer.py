@@ -4,13 +4,18 @@ import argparse
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from snnkd.cli import types
 from snnkd.errors import ConfigError
 
 if TYPE_CHECKING:
-    from snnkd.inference import Recognizer, Request
+    from snnkd.events.array import Events
+    from snnkd.inference import Live, Reading, Recognizer, Request
+
+
+LOOKED_AT_US = 1_000_000
+"""Of a file that is followed, before the first window is told"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -144,26 +149,42 @@ def request_of(options: argparse.Namespace) -> "Request":
 
 def follow(recognizer: "Recognizer", request: "Request", options: argparse.Namespace) -> int:
     """Print each window of a file that still grows; with an output, write its files when it has come to its end."""
+    import numpy as np
+
+    from snnkd.events import hot_pixels
     from snnkd.recordings.follow import follow as follow_file
 
     path = Path(options.recordings[0])
     print(f"following {path}, until it has not grown for {options.idle:g} s or Ctrl+C", file=sys.stderr)
     following = follow_file(path, idle_s=options.idle)
-    live: Any = None
-    said: dict[str, int] = {}
+    first: list[Events] = []
+    live: Live | None = None
+
+    def begin() -> "Live":
+        """Go through the first second, in which hot pixels show."""
+        events, size = np.concatenate(first), following.sensor_size
+        begun = recognizer.live(size, int(events["t"][0]), request.hardware, request.settings, hot_pixels(events, size))
+        for reading in begun.feed(events):
+            _print(reading)
+        return begun
+
     try:
         for events in following.chunks():
-            if live is None:
-                start = int(events["t"][0])
-                live = recognizer.live(following.sensor_size, start, request.hardware, request.settings)
-            for reading in live.feed(events):
-                _print(reading, said)
+            if live is not None:
+                for reading in live.feed(events):
+                    _print(reading)
+                continue
+            first.append(events)
+            if int(events["t"][-1]) - int(first[0]["t"][0]) >= LOOKED_AT_US:
+                live = begin()
     except KeyboardInterrupt:
         print("ended", file=sys.stderr)
     if live is None:
-        raise ConfigError(f"{path}: no event has come")
+        if not first:
+            raise ConfigError(f"{path}: no event has come")
+        live = begin()
     for reading in live.finish():
-        _print(reading, said)
+        _print(reading)
     return 0 if options.output is None or _infer_here(recognizer, [path], request, options) else 2
 
 
@@ -175,7 +196,7 @@ def _infer_here(
     return infer_files(recognizer, recordings, options.output, request, options.again, options.workers)
 
 
-def _print(reading: Any, said: dict[str, int]) -> None:
+def _print(reading: "Reading") -> None:
     """One line a window; a note beside what is not valid."""
     note = "" if reading.valid else f"  ({reading.quality})"
     filled = round(20 * reading.confidence)
