@@ -4,24 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from evt2_file import evt2_bytes
 
 import snnkd
 from snnkd.datasets.eyesim import simulate_session
 from snnkd.recordings import write_hdf5, write_npz
 
 NEAR_EYE = Path(__file__).parents[3] / "shared" / "samples" / "evbeye_user9" / "0"
-
-
-def write_evt2(path, events, size):
-    words, high = [], -1
-    for event in events:
-        time_us = int(event["t"])
-        if time_us >> 6 != high:
-            high = time_us >> 6
-            words.append(0x8 << 28 | high)
-        words.append(int(event["p"]) << 28 | (time_us & 63) << 22 | int(event["x"]) << 11 | int(event["y"]))
-    head = f"% evt 2.0\n% geometry {size[0]}x{size[1]}\n% end\n"
-    path.write_bytes(head.encode() + np.array(words, "<u4").tobytes())
 
 
 def test_formats_give_the_same_timeline(small_model, tmp_path):
@@ -33,7 +22,7 @@ def test_formats_give_the_same_timeline(small_model, tmp_path):
     events = events[order]
     write_hdf5(tmp_path / "a.h5", events, (40, 32))
     write_npz(tmp_path / "a.npz", events, (40, 32))
-    write_evt2(tmp_path / "a.raw", events, (40, 32))
+    (tmp_path / "a.raw").write_bytes(evt2_bytes(events, (40, 32)))
     recognizer = snnkd.load(small_model)
     timelines = [recognizer.recognize(snnkd.open_recording(tmp_path / f"a.{kind}")) for kind in ("h5", "npz", "raw")]
     for timeline in timelines:

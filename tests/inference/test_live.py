@@ -5,6 +5,7 @@ import time
 
 import numpy as np
 import pytest
+from evt2_file import evt2_bytes
 
 import snnkd
 from snnkd.cli import main
@@ -111,17 +112,10 @@ def test_a_silent_half_hour_and_a_region(small_model, tmp_path):
     assert not snnkd.load(small_model).recognize(recording, settings=strict).valid[0]
 
 
-def raw(path, seconds, begin=0.0, step=0.1):
+def raw(path, seconds):
     """Write an EVT2 file as a camera does, a part at a time."""
     made = simulate_session(0, 2, ["fear"], size=(32, 32), seconds_each=seconds, rest_s=0.2).events
-    words, high = [], -1
-    for event in made:
-        time_us = int(event["t"])
-        if time_us >> 6 != high:
-            high = time_us >> 6
-            words.append(0x8 << 28 | high)
-        words.append(int(event["p"]) << 28 | (time_us & 63) << 22 | int(event["x"]) << 11 | int(event["y"]))
-    data = b"% evt 2.0\n% geometry 32x32\n% end\n" + np.array(words, "<u4").tobytes()
+    data = evt2_bytes(made, (32, 32))
     with open(path, "wb") as file:
         for start in range(0, len(data), 4_001):  # within words, too
             file.write(data[start : start + 4_001])
