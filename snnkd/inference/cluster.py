@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 DATASET = "timelines.parquet"
 """Folder of the data set's parts"""
+RETRIES = 3
+"""Of a recording whose worker died; left to itself, Ray begins it anew for ever"""
 ABOUT = "timelines.json"
 """The model, the settings, and which recordings failed"""
 
@@ -71,15 +73,22 @@ def infer_on_cluster(
         nothing = [None] * len(columns["recording"])
         return pyarrow.table({field.name: columns.get(field.name, nothing) for field in schema}, schema=schema)
 
+    retries = RETRIES
     rows = ray.data.from_items(jobs, override_num_blocks=len(jobs)).map_batches(
-        told, batch_size=1, batch_format="pyarrow", num_cpus=1
+        told,
+        batch_size=1,
+        batch_format="pyarrow",
+        num_cpus=1,
+        ray_remote_args_fn=lambda: {"max_retries": retries},
     )
     rows = rows.materialize()  # held by the cluster, so that nothing is computed twice
-    failures = [
-        (row["recording"], row["failure"])
-        for batch in rows.select_columns(["recording", "failure"]).iter_batches(batch_format="pyarrow")
-        for row in batch.filter(pyarrow.compute.is_valid(batch["failure"])).to_pylist()
-    ]
+    failures, seen = [], set()
+    for batch in rows.select_columns(["recording", "failure"]).iter_batches(batch_format="pyarrow"):
+        seen |= set(batch["recording"].unique().to_pylist())
+        failed = batch.filter(pyarrow.compute.is_valid(batch["failure"])).to_pylist()
+        failures += [(row["recording"], row["failure"]) for row in failed]
+    lost = "its task did not end, however often it was begun: out of memory, perhaps; the cluster's logs say more"
+    failures += [(job["name"], f"{job['path']}: {lost}") for job in jobs if job["name"] not in seen]
     beside = Path(tempfile.mkdtemp(prefix=f".{DATASET}-", dir=output))
     try:
         rows.map_batches(_without_failures, batch_format="pyarrow").write_parquet(str(beside))
@@ -154,6 +163,7 @@ def _connect(ray: Any, address: str | None) -> None:
     logging.getLogger("ray.data").setLevel(logging.ERROR)  # else it logs its progress every few seconds
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = context.print_on_execution_start = False
+    context.max_errored_blocks = -1  # a recording whose worker dies again and again does not stop the others
     if ray.is_initialized():
         return
     try:

@@ -13,7 +13,7 @@ import pytest
 from snnkd.cli import main
 from snnkd.datasets.eyesim import simulate_sequence
 from snnkd.errors import ConfigError
-from snnkd.inference import Request, load
+from snnkd.inference import Recognizer, Request, load
 from snnkd.recordings import write_hdf5
 
 ray = pytest.importorskip("ray")
@@ -101,3 +101,30 @@ def test_what_does_not_fit_a_cluster_is_refused(small_model, tmp_path, monkeypat
 
     with pytest.raises(ConfigError, match=r"pip install 'snnkd\[ray\]'"):
         infer_on_cluster(load(small_model), [tmp_path], tmp_path / "out", Request())
+
+
+class Deadly(Recognizer):
+    """One that takes its process along, as running out of memory does, in a recording of that name."""
+
+    def recognize(self, recording, *settings):
+        if "deadly" in recording.path.name:
+            os._exit(1)
+        return super().recognize(recording, *settings)
+
+
+@pytest.mark.timeout(600)
+def test_a_recording_that_kills_every_worker_fails_alone(small_model, tmp_path, cluster, monkeypatch, capsys):
+    from snnkd.inference import cluster as module
+
+    monkeypatch.setattr(module, "RETRIES", 1)
+    ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])  # workers cannot import a test
+    made = simulate_sequence(0, 1, "fear", 0, size=(32, 32), duration_s=0.5)
+    paths = [tmp_path / "deadly.h5", tmp_path / "good.h5"]
+    for path in paths:
+        write_hdf5(path, made.events, (32, 32))
+    plain = load(small_model)
+    deadly = Deadly(**{name: getattr(plain, name) for name in plain.__dataclass_fields__})
+    assert not module.infer_on_cluster(deadly, paths, tmp_path / "out", Request(), cluster)
+    assert "deadly.h5: its task did not end, however often it was begun" in capsys.readouterr().err
+    rows = parquet.read_table(tmp_path / "out" / "timelines.parquet")
+    assert rows["recording"].unique().to_pylist() == ["good"]
