@@ -92,11 +92,12 @@ def infer_on_cluster(
     beside = Path(tempfile.mkdtemp(prefix=f".{DATASET}-", dir=output))
     try:
         rows.map_batches(_without_failures, batch_format="pyarrow").write_parquet(str(beside))
-        target = output / DATASET
-        if target.is_dir():
-            shutil.rmtree(target)
+        target, old = output / DATASET, beside.with_name(f"{beside.name}-old")
         os.chmod(beside, 0o755)
+        if target.is_dir():
+            os.replace(target, old)  # gone only once the new one has its place
         os.replace(beside, target)
+        shutil.rmtree(old, ignore_errors=True)
     except BaseException:
         shutil.rmtree(beside, ignore_errors=True)
         raise

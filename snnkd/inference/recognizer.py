@@ -86,7 +86,7 @@ class Recognizer:
         A step begins every ``step_us`` and sees the events of its first ``window_us``, as in the training.
         The region's pixels are mapped onto the network's input by integer coordinates; pixels that are hot in the first
         four million events are left out.
-        Memory does not grow with the recording, but for the results: 80 bytes a window or so.
+        Memory does not grow with the recording, but for the results.
 
         Args:
             recording: what :func:`snnkd.open_recording` returns.
@@ -178,11 +178,19 @@ class Recognizer:
             priced = load_hardware(hardware)
         step_us = self.step_us
         reader = WindowReader(sensor_size, crop, self.network.input_size, start_us, step_us, self.window_us, hot, block)
-        steps = int(self.input.get("steps", 15))
+        steps = self._clip_steps() if settings.mode == "clips" else 1
         silence = None if settings.reset_us is None else max(1, settings.reset_us // step_us)
         engine = make_engine(self.network, priced, settings.backend)
         mode = make_mode(engine, settings.mode, steps, settings.hop, silence)
         return Session(reader, mode, settings.validity)
+
+    def _clip_steps(self) -> int:
+        """Windows of a clip of the training."""
+        steps = self.input.get("steps")
+        if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
+            text = f"config.json: input.steps must be a whole number from 1 on for clips, got {steps!r}"
+            raise ModelError(f"{self.source or type(self.network).__name__}: {text}")
+        return steps
 
     def _model_facts(self, hardware: str | None, settings: Settings) -> dict[str, Any]:
         return {

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from snnkd.errors import ConfigError
 from snnkd.events.array import Events
 from snnkd.inference.engine import Engine, Steps
 from snnkd.inference.engine.modes import Clips, Stream
@@ -97,7 +98,12 @@ class Session:
 
 
 def make_mode(engine: Engine, mode: str, steps: int, hop: int | None, reset_after: int | None) -> Stream | Clips:
-    """Return what runs windows in a mode of :class:`~snnkd.inference.settings.Settings`."""
+    """Return what runs windows in a mode of :class:`~snnkd.inference.settings.Settings`.
+
+    Raises :class:`ConfigError` for a hop that leaves windows out between two clips.
+    """
     if mode == "stream":
         return Stream(engine, reset_after)
-    return Clips(engine, steps, min(hop, steps) if hop is not None else max(1, steps // 3))
+    if hop is not None and hop > steps:
+        raise ConfigError(f"hop: a clip has {steps} windows, so one every {hop} would leave some out")
+    return Clips(engine, steps, max(1, steps // 3) if hop is None else hop)

@@ -73,6 +73,12 @@ def test_settings_that_cannot_be_are_refused(small_model):
     ]:
         with pytest.raises(ConfigError, match=message):
             Settings(**arguments)
+    recognizer = snnkd.load(small_model)
+    with pytest.raises(ConfigError, match="a clip has 8 windows"):
+        recognizer.live((32, 32), settings=Settings(mode="clips", hop=9))
+    recognizer.input.pop("steps")
+    with pytest.raises(ModelError, match=r"input.steps must be a whole number"):
+        recognizer.live((32, 32), settings=Settings(mode="clips"))
     with pytest.raises(ConfigError, match="auto looks at where events are"):
         snnkd.load(small_model).live((32, 32), settings=Settings(region="auto"))
     with pytest.raises(ConfigError, match="must lie inside the sensor of 32×32"):

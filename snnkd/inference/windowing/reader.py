@@ -10,11 +10,10 @@ from snnkd.errors import RecordingError
 from snnkd.events.array import Events
 from snnkd.inference.windowing.kernel import HOT, OUTSIDE, fill_windows
 from snnkd.inference.windowing.region import Crop
+from snnkd.recordings._windows import MOST_SILENCE
 
 BLOCK = 32
 """Windows of a block"""
-MOST_SILENCE = 10_000_000
-"""Windows that may pass between two events; a jump over more is a damaged clock"""
 
 
 class Block(NamedTuple):
@@ -72,6 +71,7 @@ class WindowReader:
         self.pixels_seen = int((places >= 0).sum())
         self.start_us = self._block_us = start_us
         self._last_us = start_us
+        self._newest_us: int | None = None  # time of the last event
         self._slot = 0
         self._fresh()
 
@@ -123,7 +123,7 @@ class WindowReader:
             while self._slot >= self.block:  # silence
                 yield self._take(self.block)
                 self._slot -= self.block
-        self._last_us = int(events["t"][-1])
+        self._last_us = self._newest_us = int(events["t"][-1])
 
     def until(self, time_us: int) -> Iterator[Block]:
         """Yield the windows that end at or before ``time_us``; no event before it is to come."""
@@ -140,8 +140,9 @@ class WindowReader:
         self._last_us = max(self._last_us, time_us)
 
     def finish(self) -> Iterator[Block]:
-        """Yield what is left, up to the window of the last event."""
-        yield self._take(self._slot + 1)
+        """Yield what is left, up to the window of the last event; nothing where that was given already."""
+        if self._newest_us is not None and self._newest_us >= self._block_us:
+            yield self._take(self._slot + 1)
 
     def _take(self, number: int) -> Block:
         starts = self._block_us + self.step_us * np.arange(number, dtype=np.int64)

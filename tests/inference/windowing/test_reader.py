@@ -63,6 +63,7 @@ def test_windows_come_as_soon_as_they_are_over_even_in_silence(block):
     assert found[0].tolist() == [0, 100, 200]
     assert found[3].tolist() == [1, 0, 0]
     assert list(reader.until(399)) == []
+    assert list(reader.finish()) == []  # its last event lies in a window that was given
     later = make_events([2, 3], [1, 1], [399, 450], [1, 1])
     rest = [*reader.feed(later), *reader.finish()]
     assert gathered(rest)[0].tolist() == [300, 400]
