@@ -1,8 +1,9 @@
 """What recognising costs: from file to CSV, offline, live, memory over an hour, and agreement with the network.
 
 Usage: python scripts/benchmark_inference.py [-o FILE] [--recording NEAR_EYE] [--model DIR] [--minutes 60]
+       python scripts/benchmark_inference.py --device cuda [-o FILE] [--model DIR]
 Offline and live rows are of this process, whose kernels are compiled; file to CSV and memory are of processes of
-their own. Without ``--recording`` the first row is left out.
+their own. Without ``--recording`` the first row is left out. On a GPU only live, offline and agreement are measured.
 """
 
 import argparse
@@ -24,11 +25,11 @@ from make_assets import machine
 import snnkd
 from snnkd.events import Events, bin_events, centre_square
 from snnkd.inference import Recognizer, Settings
-from snnkd.inference.engine import EventDriven
+from snnkd.inference.engine import Dense, EventDriven, make_engine
 from snnkd.models import SEENNetwork
 from snnkd.recordings import open_recording, write_hdf5
 
-RESULTS = Path(__file__).parents[1] / "assets" / "results" / "inference.json"
+RESULTS = Path(__file__).parents[1] / "assets" / "results"
 GOALS = {
     "file_to_csv_s": 4.0,
     "after_load_s": 0.3,
@@ -104,10 +105,10 @@ def live(recognizer: Recognizer, events: Events, settings: Settings) -> dict[str
     return percentiles(times)
 
 
-def live_seen(events: Events) -> dict[str, float]:
+def live_seen(events: Events, device: str = "cpu") -> dict[str, float]:
     """One clip of SEEN's for each window, at its authors' size and four steps, its frames being there already."""
-    network = SEENNetwork((90, 90)).eval()
-    frames = torch.rand(4, 1, 1, 90, 90)
+    network = SEENNetwork((90, 90)).eval().to(device)
+    frames = torch.rand(4, 1, 1, 90, 90, device=device)
     times = []
     for number in range(40):
         begin = int(np.searchsorted(events["t"], number * WINDOW_US))
@@ -117,7 +118,7 @@ def live_seen(events: Events) -> dict[str, float]:
             events[begin:end], SENSOR, number * WINDOW_US, WINDOW_US, 4, size=(90, 90), crop=centre_square(SENSOR)
         )
         with torch.inference_mode():
-            x = torch.from_numpy(bins.astype(np.float32)).unsqueeze(1)
+            x = torch.from_numpy(bins.astype(np.float32)).unsqueeze(1).to(device)
             network(torch.cat([frames, x], 2)).mean(0).argmax(1).item()
         times.append((time.perf_counter() - began) * 1e3)
     return percentiles(times[5:])
@@ -186,9 +187,49 @@ def agreement(recognizer: Recognizer, events: Events) -> dict[str, float]:
     }
 
 
+def on_gpu(model: Path, events: Events, folder: Path, rounds: int) -> dict[str, Any]:
+    """Live, offline and agreement of the student on a GPU; the same machine's processor beside it."""
+    cpu, gpu = snnkd.load(model), snnkd.load(model)
+    gpu.network.to("cuda")
+    raw = folder / "events.raw"
+    write_raw(raw, 20.0, int(20 * 4 * (1e6 + 15_625)))
+    bins = bin_events(events, SENSOR, 0, WINDOW_US, 90, size=(64, 64), crop=centre_square(SENSOR))
+    engines = {
+        "graph": make_engine(gpu.network),
+        "together": Dense(gpu.network),
+        "event-driven": EventDriven(cpu.network),
+    }
+    told = {}
+    for name, engine in engines.items():
+        state, each = engine.rest(), 1 if name == "graph" else len(bins)
+        told[name] = np.concatenate([engine.run(bins[t : t + each], state).logits for t in range(0, len(bins), each)])
+    return {
+        "device": torch.cuda.get_device_name(),
+        "agreement": {
+            name: {
+                "labels_that_differ": int((logits.argmax(1) != told["event-driven"].argmax(1)).sum()),
+                "largest_difference": float(np.abs(logits - told["event-driven"]).max()),
+                "windows": len(logits),
+            }
+            for name, logits in told.items()
+        },
+        "live": {
+            "graph": live(gpu, events, Settings()),
+            "dense": live(gpu, events, Settings(backend="dense")),
+            "event-driven, processor": live(cpu, events, Settings()),
+            "SEEN": live_seen(events, "cuda"),
+        },
+        "offline": {
+            "gpu": offline(gpu, raw, True, rounds),
+            "event-driven, processor": offline(cpu, raw, True, rounds),
+        },
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("-o", "--output", type=Path, default=RESULTS)
+    parser.add_argument("-o", "--output", type=Path)
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--recording", type=Path, help="the near-eye recording of 5.4 s")
     parser.add_argument("--model", type=Path, help="a small student; one that was not trained when left out")
     parser.add_argument("--rate", type=float, default=0.091, help="spike rate of a student that was not trained")
@@ -202,6 +243,9 @@ def main() -> None:
         model = options.model or student(events, Path(folder) / "model", options.rate)
         recognizer = snnkd.load(model)
         result["trained"] = options.model is not None
+        if options.device == "cuda":
+            write(options.output or RESULTS / "inference-cuda.json", result | on_gpu(model, events, Path(folder), 3))
+            return
         result["agreement"] = agreement(recognizer, events)
         print("agreement", result["agreement"])
         result["live"] = {
@@ -225,8 +269,12 @@ def main() -> None:
             memory(model, 60 * options.minutes / part, int(2e9 * options.minutes / 60 / part)) for part in (4, 1)
         ]
         print("memory", result["memory"])
-    options.output.write_text(json.dumps(result, indent=1) + "\n")
-    print(f"wrote {options.output}")
+    write(options.output or RESULTS / "inference.json", result)
+
+
+def write(path: Path, result: dict[str, Any]) -> None:
+    path.write_text(json.dumps(result, indent=1) + "\n")
+    print(f"wrote {path}")
 
 
 if __name__ == "__main__":

@@ -1,11 +1,13 @@
 """Time the spiking core against its peers, all in one run, and write assets/results/spiking-DEVICE.json.
 
-Every measurement is a process of its own, and the contenders of a case take turns, several rounds of them: a busy
-moment of the machine falls on all alike. Times are the median and the minimum of each process; of the rounds, the
-medians' median and the minima's minimum.
+The contenders of a case take turns, several rounds of them: a busy moment of the machine falls on all alike. Times are
+the median and the minimum of each measurement; of the rounds, the medians' median and the minima's minimum. On a CPU
+every measurement is a process of its own, as what one leaves of memory changes the next one's page faults; on a GPU one
+process takes all of them, and gives its memory back in between.
 
 Usage: python scripts/benchmark_spiking.py [--peers FOLDER] [--device cpu|cuda] [--rounds 3] [--only CASE] [-o FILE]
 (--peers: an environment made by scripts/spiking_benchmark/setup.sh; made there if it does not exist)
+A contender whose library is not in that environment is left out, and said so in the file.
 """
 
 import argparse
@@ -47,19 +49,37 @@ def jobs(device: str) -> list[dict[str, Any]]:
             for d in ("float32", "bfloat16")
         ),
     ]  # fmt: skip
-    return [{**case, "device": device, "seconds": 1.0} for case in cases]
+    # A GPU is not shared with others, and its calls take a fraction of a CPU's.
+    return [{**case, "device": device, "seconds": 1.0 if device == "cpu" else 0.3} for case in cases]
 
 
-def measure(python: Path, job: dict[str, Any]) -> dict[str, Any]:
-    """Run one worker; its line."""
-    # Waiting threads that spin would take the cores from whoever else is on this machine, and time slices from us.
-    environment = {**os.environ, "OMP_WAIT_POLICY": "PASSIVE", "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(
-        [python, FOLDER / "worker.py", json.dumps(job)], env=environment, capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        raise SystemExit(f"{job['contender']} on {job['case']} {job['shape']}: {done.stderr.strip().splitlines()[-1]}")
-    return json.loads(done.stdout.splitlines()[-1])
+class Workers:
+    """Where jobs are run: a process for each, or on a GPU one for all."""
+
+    def __init__(self, python: Path, lasting: bool) -> None:
+        # Waiting threads that spin would take the cores from whoever else is on this machine, and time slices from us.
+        self._environment = {**os.environ, "OMP_WAIT_POLICY": "PASSIVE"}
+        self._environment["PYTHONPATH"] = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+        self._python, self._lasting = python, lasting
+        self._process: subprocess.Popen[str] | None = None
+
+    def measure(self, job: dict[str, Any]) -> dict[str, Any]:
+        """The result of a job."""
+        if self._process is None or self._process.poll() is not None:
+            self._process = subprocess.Popen(
+                [self._python, FOLDER / "worker.py"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                env=self._environment,
+            )  # fmt: skip
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps(job) + "\n")
+        self._process.stdin.flush()
+        line = self._process.stdout.readline()
+        if not self._lasting or not line:
+            self._process.stdin.close()
+            self._process.wait()
+            self._process = None
+        return json.loads(line) if line else {"error": "its process died"}
 
 
 def summary(results: list[dict[str, Any]]) -> dict[str, Any]:
@@ -75,17 +95,26 @@ def summary(results: list[dict[str, Any]]) -> dict[str, Any]:
     return row
 
 
-def compare(python: Path, case: dict[str, Any], rounds: int) -> list[dict[str, Any]]:
-    """Measure the contenders of a case in turns."""
+def compare(workers: Workers, case: dict[str, Any], rounds: int) -> list[dict[str, Any]]:
+    """Measure the contenders of a case in turns; whose library is missing has a row that says so."""
     # Ours keeps freed memory, as its training does; the others run as they come, and two of them with it as well.
     turns = [(name, name.startswith(("snnkd", "norm", "reference", "compiled"))) for name in case["contenders"]]
-    if case["case"] in ("lif", "student") and case["shape"] != LARGE:
+    if case["device"] == "cpu" and case["case"] in ("lif", "student") and case["shape"] != LARGE:
         turns += [(name, True) for name in ("spikingjelly", "snntorch") if name in case["contenders"]]
     job = {name: value for name, value in case.items() if name != "contenders"}
     found: dict[tuple[str, bool], list[dict[str, Any]]] = {turn: [] for turn in turns}
+    absent: list[dict[str, Any]] = []
     for _ in range(rounds):
-        for name, keep in turns:
-            found[name, keep].append(measure(python, {**job, "contender": name, "keep_memory": keep}))
+        for name, keep in list(turns):
+            result = workers.measure({**job, "contender": name, "keep_memory": keep})
+            if "error" in result:
+                if not result["error"].startswith("ModuleNotFoundError"):
+                    raise SystemExit(f"{name} on {case['case']} {case['shape']}: {result['error']}")
+                print(f"{case['case']:8} {case['shape']!s:22} {name} is left out: {result['error']}", flush=True)
+                turns.remove((name, keep))
+                absent.append({**job, "contender": name, "left_out": result["error"]})
+                continue
+            found[name, keep].append(result)
     rows = [{"contender": name, "keeps_memory": keep, **summary(found[name, keep])} for name, keep in turns]
     first = rows[0]["times"]["median"]
     for row in rows:
@@ -96,7 +125,7 @@ def compare(python: Path, case: dict[str, Any], rounds: int) -> list[dict[str, A
               f"{'kept memory' if row['keeps_memory'] else '':12} {row['times']['median'] * 1e3:9.2f} ms"
               f" {row['times_ours']:7.2f} x ours  {row.get('times_bound', float('nan')):6.2f} x bound"
               f" {row['kept_bytes'] / 2**20:9.1f} MiB kept", flush=True)  # fmt: skip
-    return [{**job, **row} for row in rows]
+    return [*({**job, **row} for row in rows), *absent]
 
 
 def machine(python: Path, device: str) -> dict[str, Any]:
@@ -131,10 +160,10 @@ def main() -> None:
         subprocess.run(
             ["bash", FOLDER / "setup.sh", given.peers], check=True, env={**os.environ, "PYTHON": sys.executable}
         )
-    rows = []
+    rows, workers = [], Workers(python, lasting=given.device == "cuda")
     for case in jobs(given.device):
         if given.only in (None, case["case"]):
-            rows += compare(python, case, given.rounds)
+            rows += compare(workers, case, given.rounds)
     output = given.output or ROOT / "assets" / "results" / f"spiking-{given.device}.json"
     output.write_text(json.dumps({"machine": machine(python, given.device), "rows": rows}, indent=1) + "\n")
     print(f"Wrote {output}")

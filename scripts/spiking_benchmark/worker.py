@@ -1,6 +1,6 @@
-"""Time one contender on one case, in a process of its own, and print a line of JSON.
+"""Time contenders on cases: a job a line of JSON on the standard input, its result a line on the output.
 
-Usage: python worker.py '{"case": "lif", "contender": "snnkd", "shape": [...], "dtype": "float32", ...}'
+A job: {"case": "lif", "contender": "snnkd", "shape": [...], "dtype": "float32", "device": "cpu", ...}
 """
 
 import json
@@ -97,10 +97,13 @@ def student(job: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def main() -> None:
-    """Run the job."""
-    job = json.loads(sys.argv[1])
-    if job["keep_memory"]:
+def measured(job: dict[str, Any]) -> dict[str, Any]:
+    """Run a job."""
+    on_gpu = job["device"] == "cuda"
+    if on_gpu:
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
+    elif job["keep_memory"]:
         from snnkd.spiking import keep_freed_memory
 
         keep_freed_memory()
@@ -110,11 +113,19 @@ def main() -> None:
             times = result.pop(name)
             result[name] = {"median": statistics.median(times), "minimum": min(times), "count": len(times)}
     result["peak_bytes"] = (
-        torch.cuda.max_memory_allocated()
-        if job["device"] == "cuda"
-        else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        torch.cuda.max_memory_allocated() if on_gpu else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     )
-    print(json.dumps(result))
+    return result
+
+
+def main() -> None:
+    """Run the jobs, one after another."""
+    for line in sys.stdin:
+        try:
+            result = measured(json.loads(line))
+        except Exception as error:  # the caller says which contender it was, and goes on where it can
+            result = {"error": f"{type(error).__name__}: {error}".splitlines()[0]}
+        print(json.dumps(result), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
-"""A student on a GPU: one step captured as a CUDA graph, and replayed for every window.
+"""A student on a GPU: one step captured as a CUDA graph, and replayed for a window that comes alone.
 
 A step of batch 1 is some forty small kernels, whose launches take longer than they do; a graph launches them at once.
+Windows that are there together are convolved together instead, and only their neurons go step by step.
 """
 
 from collections.abc import Callable
@@ -11,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from snnkd.inference.engine.dense import Dense
 from snnkd.inference.engine.steps import Steps
 from snnkd.models import EventStudent
 
@@ -18,7 +20,7 @@ State = list[tuple[Tensor, ...] | None]
 
 
 class Graphed:
-    """Replays a student's step from where the graph has its input and its state.
+    """Replays a student's step from where the graph has its input and its state; of several windows, runs all at once.
 
     Args:
         network: on a CUDA device; its weights are those at every replay, its layers those of the capture.
@@ -26,6 +28,7 @@ class Graphed:
 
     def __init__(self, network: EventStudent) -> None:
         self.network = network.eval()
+        self._together = Dense(network)
         device = next(network.parameters()).device
         width, height = network.input_size
         with torch.inference_mode():
@@ -50,18 +53,16 @@ class Graphed:
 
     def run(self, bins: NDArray[Any], state: State) -> Steps:
         """Run over counts ``(T, 2, H, W)``; ``state`` is changed into that after the last step."""
+        if len(bins) != 1:
+            return self._together.run(bins, state)
         with torch.inference_mode():
+            before = state[0]
             for place, held in enumerate(self._state):
-                before = state[0]
                 held.zero_() if before is None else held.copy_(before[place])
-            windows = torch.from_numpy(bins.astype(np.float32)).to(self._x.device)
-            logits = torch.empty(len(bins), self._logits.shape[-1], device=self._x.device)
-            for t in range(len(bins)):
-                self._x[0, 0].copy_(windows[t])
-                self._replay()
-                logits[t].copy_(self._logits[0, 0])
+            self._x[0, 0].copy_(torch.from_numpy(bins[0].astype(np.float32)))
+            self._replay()
             state[0] = tuple(held.clone() for held in self._state)
-        return Steps(logits.float().cpu().numpy(), None)
+            return Steps(np.array(self._logits[:, 0].float().cpu()), None)
 
 
 def capture(step: Callable[[], None]) -> Callable[[], None]:
