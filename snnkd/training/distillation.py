@@ -10,7 +10,7 @@ from snnkd.distill import DEFAULT_OBJECTIVES, Curriculum, Distiller, Objective, 
 from snnkd.errors import ConfigError, warn
 from snnkd.models import EyeNetwork, load_model, predict
 from snnkd.training.evaluation import Evaluation
-from snnkd.training.modules import Batch, EmotionModule, check_range
+from snnkd.training.modules import Batch, EmotionModule, OptimizerName, check_range
 from snnkd.training.starting import begin_with
 
 Conflicts = Literal["sum", "project"]
@@ -27,8 +27,8 @@ class Distillation(EmotionModule):
         student: the network to train.
         objectives: terms beside the labels.
         label_weight: weight of the labels' cross-entropy; 0 trains without any label.
-        learning_rate, weight_decay, warmup, spike_rate_weight, spike_rate_target, energy_weight, energy_target: see
-            :class:`EmotionModule`.
+        learning_rate, weight_decay, warmup, spike_rate_weight, spike_rate_target, energy_weight, energy_target,
+            optimizer: see :class:`EmotionModule`.
         label_smoothing: of the cross-entropy.
         curriculum: when features, logits and labels count; all of them all the time when left out.
         conflicts: ``project`` lets the gradients of features, logits and labels give up what works against another
@@ -62,6 +62,7 @@ class Distillation(EmotionModule):
         spike_rate_target: float = 0.05,
         energy_weight: float = 0.0,
         energy_target: float = 0.0,
+        optimizer: OptimizerName = "adamw",
     ) -> None:
         super().__init__(
             student,
@@ -72,6 +73,7 @@ class Distillation(EmotionModule):
             spike_rate_target,
             energy_weight,
             energy_target,
+            optimizer,
         )
         check_range("label_smoothing", label_smoothing, 0 <= label_smoothing < 1, "from 0 to below 1")
         check_range("cache_mb", cache_mb, cache_mb >= 0, "zero or above")

@@ -4,7 +4,7 @@ import math
 from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from typing import Any
+from typing import Any, Literal, get_args
 
 import lightning.pytorch as pl
 import torch
@@ -21,6 +21,10 @@ from snnkd.training.spike_rate import recorded_rates, spike_rate_penalty, stacke
 from snnkd.training.starting import begin_with
 
 Batch = dict[str, Tensor]
+OptimizerName = Literal["adamw", "sgd"]
+
+MOMENTUM = 0.9
+"""Of ``sgd``"""
 
 SLOW = 0.1
 """Share of the learning rate for parameters that an objective wants trained slowly"""
@@ -33,17 +37,18 @@ def check_range(name: str, value: float, holds: bool, expected: str) -> None:
 
 
 class EmotionModule(pl.LightningModule):
-    """What every training has in common: AdamW, warm-up and cosine, WAR and UAR on validation and test.
+    """What every training has in common: optimizer, warm-up and cosine, WAR and UAR on validation and test.
 
     Args:
         network: the network that is trained and saved.
         learning_rate: peak of the schedule.
-        weight_decay: of AdamW, on matrices and kernels only.
+        weight_decay: on matrices and kernels only.
         warmup: share of all steps in which the rate rises linearly; it then falls as a half cosine to zero.
         spike_rate_weight, spike_rate_target: price of layers that fire more than the target
             (:func:`~snnkd.training.spike_rate.spike_rate_penalty`); 0 for none.
         energy_weight, energy_target: price of synaptic operations above a share of the dense ones
             (:mod:`~snnkd.training.energy_price`); 0 for none.
+        optimizer: ``adamw``, or ``sgd`` with a momentum of 0.9.
 
     Raises :class:`~snnkd.errors.ConfigError` for a value out of range, by name, and for a loss that is no number.
     """
@@ -58,8 +63,11 @@ class EmotionModule(pl.LightningModule):
         spike_rate_target: float = 0.05,
         energy_weight: float = 0.0,
         energy_target: float = 0.0,
+        optimizer: OptimizerName = "adamw",
     ) -> None:
         super().__init__()
+        if optimizer not in get_args(OptimizerName):
+            raise ConfigError(f"optimizer: must be one of {', '.join(get_args(OptimizerName))}, got {optimizer!r}")
         check_range("learning_rate", learning_rate, 0 < learning_rate < math.inf, "above zero")
         check_range("weight_decay", weight_decay, 0 <= weight_decay < math.inf, "zero or above")
         check_range("warmup", warmup, 0 <= warmup < 1, "from 0 to below 1")
@@ -79,6 +87,7 @@ class EmotionModule(pl.LightningModule):
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
         self.warmup = warmup
+        self.optimizer_name = optimizer
         self.confusion = MulticlassConfusionMatrix(network.classes)
         self.start_input: dict[str, Any] = {}
         """What the model folder that the network begins with says of its data"""
@@ -175,7 +184,7 @@ class EmotionModule(pl.LightningModule):
         self._score("test")
 
     def configure_optimizers(self) -> Any:
-        """AdamW on all trainable parameters, with the schedule stepped every batch."""
+        """The optimizer on all trainable parameters, with the schedule stepped every batch."""
         slow = {id(p) for p in self.slow_parameters()}
         trained = [p for p in self.parameters() if p.requires_grad]
         groups = [
@@ -188,7 +197,11 @@ class EmotionModule(pl.LightningModule):
             for matrices in (True, False)
         ]
         groups = [group for group in groups if group["params"]]
-        optimizer = torch.optim.AdamW(groups, lr=self.learning_rate)
+        optimizer: torch.optim.Optimizer
+        if self.optimizer_name == "sgd":
+            optimizer = torch.optim.SGD(groups, lr=self.learning_rate, momentum=MOMENTUM)
+        else:
+            optimizer = torch.optim.AdamW(groups, lr=self.learning_rate)
         total = int(self.trainer.estimated_stepping_batches)
         warm = max(1, round(self.warmup * total))
 
@@ -206,8 +219,8 @@ class Classification(EmotionModule):
 
     Args:
         network: the network; it reads the modality that it is made for.
-        learning_rate, weight_decay, warmup, spike_rate_weight, spike_rate_target, energy_weight, energy_target: see
-            :class:`EmotionModule`.
+        learning_rate, weight_decay, warmup, spike_rate_weight, spike_rate_target, energy_weight, energy_target,
+            optimizer: see :class:`EmotionModule`.
         label_smoothing: of the cross-entropy.
         start_from: a model folder whose weights the network begins with, such as a label-free distillation's.
     """
@@ -224,6 +237,7 @@ class Classification(EmotionModule):
         spike_rate_target: float = 0.05,
         energy_weight: float = 0.0,
         energy_target: float = 0.0,
+        optimizer: OptimizerName = "adamw",
     ) -> None:
         super().__init__(
             network,
@@ -234,6 +248,7 @@ class Classification(EmotionModule):
             spike_rate_target,
             energy_weight,
             energy_target,
+            optimizer,
         )
         self.start_input = begin_with(network, start_from)
         check_range("label_smoothing", label_smoothing, 0 <= label_smoothing < 1, "from 0 to below 1")
