@@ -1,10 +1,13 @@
 """Pictures of results, for report.py."""
 
+from itertools import product
 from typing import Any
 
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
+from matplotlib.transforms import Bbox
 
 from snnkd.inference.drawing import png_bytes
 
@@ -64,10 +67,9 @@ def models(rows: list[tuple[str, str, float, tuple[float, float], float]]) -> by
     figure = Figure(figsize=(8.6, 4.8), layout="constrained", facecolor="white")
     axes = figure.subplots()
     groups = list(dict.fromkeys(group for _, group, *_ in rows))
-    for name, group, uar, (low, high), joules in rows:
+    for _, group, uar, (low, high), joules in rows:
         colour = PALETTE[groups.index(group) % len(PALETTE)]
         axes.errorbar(joules * 1e6, uar, [[uar - low], [high - uar]], color=colour, marker="o", ms=6, elinewidth=1)
-        axes.annotate(name, (joules * 1e6, uar), xytext=(7, 4), textcoords="offset points", fontsize=8.5, color=colour)
     axes.axhline(CHANCE, color=MUTED, lw=0.9, ls=(0, (2, 3)))
     axes.text(
         1, CHANCE, "chance ", va="bottom", ha="right", color=MUTED, fontsize=9, transform=axes.get_yaxis_transform()
@@ -75,7 +77,34 @@ def models(rows: list[tuple[str, str, float, tuple[float, float], float]]) -> by
     axes.set_xscale("log")
     axes.margins(x=0.18)
     _dress(axes, "Accuracy against energy over networks", "EyeSim (synthetic); bars: 95% over persons", "; logarithmic")
+    colours = [PALETTE[groups.index(group) % len(PALETTE)] for _, group, *_ in rows]
+    _name_points(axes, [(name, joules * 1e6, uar) for name, _, uar, _, joules in rows], colours)
     return png_bytes(figure)
+
+
+def _name_points(axes: Axes, points: list[tuple[str, float, float]], colours: list[str]) -> None:
+    """Write each point's name where it covers no other name and no point: beside it, or above or below."""
+    figure = axes.figure
+    assert isinstance(figure, Figure)
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    figure.draw(renderer)  # which settles the layout
+    pads = [Bbox.from_bounds(*(axes.transData.transform((x, y)) - 6), 12, 12) for _, x, y in points]
+    taken: list[Bbox] = []
+    for (name, x, y), colour in zip(points, colours, strict=True):
+        for up, right in product((4, -12, 16, -24, 28, -36, 40, -48), (True, False)):
+            text = axes.annotate(
+                name, (x, y), xytext=(7 if right else -7, up), ha="left" if right else "right",
+                textcoords="offset points", fontsize=8.5, color=colour,
+            )  # fmt: skip
+            box = text.get_window_extent(renderer)
+            inside = axes.bbox.x0 <= box.x0 and box.x1 <= figure.bbox.x1
+            if inside and not any(box.overlaps(other) for other in [*taken, *pads]):
+                break
+            text.remove()
+        else:  # there is no free place: better over another name than none
+            text = axes.annotate(name, (x, y), xytext=(7, 4), textcoords="offset points", fontsize=8.5, color=colour)
+            box = text.get_window_extent(renderer)
+        taken.append(box)
 
 
 def _dress(axes: Axes, title: str, note: str, scale: str) -> None:

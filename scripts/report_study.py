@@ -33,7 +33,7 @@ def study(plan_path: Path, results: Path) -> str:
         f"EyeSim's standard set (synthetic eyes), {plan.folds} person-disjoint folds, one a seed: with all seeds every "
         "person is a test person once. Intervals and p are over persons, differences over takes that both answered "
         "under the same seed; they do not speak of other draws of the training. Energy is arithmetic at 45 nm, fp32; "
-        "training times are of one thread, with other trainings on the machine.",
+        "training times are of one thread or, where marked, of a GPU, with other trainings on the machine.",
     ]
     if left:
         lines[-1] += f" Not trained yet: {len(left)} of {len(plan.rows)} rows."
@@ -66,9 +66,10 @@ def _line(says: str, rows: list[dict[str, Any]], mine: Answers, base: Answers | 
     mean = {key: sum(row[key] or 0.0 for row in rows) / len(rows) for key in ("joules", "spike_rate", "training_s")}
     span = "" if score.low is None or score.high is None else f"{100 * score.low:.0f} to {100 * score.high:.0f}"
     rate = "" if rows[0]["spike_rate"] is None else f"{mean['spike_rate']:.1%}"
+    minutes = f"{mean['training_s'] / 60:.0f} min" + " (GPU)" * any(row["device"] != "cpu" for row in rows)
     return (
         f"| {says} | {len(rows)}/{seeds} | {100 * (score.value or 0):.1f} | {span} | {gap} | {p} "
-        f"| {rows[0]['parameters']:,} | {rate} | {joules_text(mean['joules'])} | {mean['training_s'] / 60:.0f} min |"
+        f"| {rows[0]['parameters']:,} | {rate} | {joules_text(mean['joules'])} | {minutes} |"
     )
 
 

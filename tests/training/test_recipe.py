@@ -78,6 +78,30 @@ def test_the_schedule_is_its_formula(eyesim_root, tmp_path):
     assert rates == pytest.approx(expected)
 
 
+def test_sgd_is_its_formula():
+    """``v = 0.9·v + g + λ·w`` and ``w -= η·v``, without λ for vectors; η falls as a half cosine."""
+    torch.manual_seed(0)
+    module = Classification(EventStudent(SIZE, size="nano"), 0.1, 0.01, warmup=0.0, optimizer="sgd")
+    module.trainer = pl.Trainer(max_epochs=1, logger=False, enable_checkpointing=False, accelerator="cpu")
+    module.trainer.fit_loop.epoch_loop.max_steps = 8
+    found = module.configure_optimizers()
+    weights = {name: p.detach().double().clone() for name, p in module.named_parameters()}
+    velocity = dict.fromkeys(weights, 0.0)
+    for step in range(3):
+        rate = 0.1 * 0.5 * (1 + math.cos(math.pi * max(step - 1, 0) / 7))  # the first step is the warm-up
+        for name, p in module.named_parameters():
+            p.grad = torch.full_like(p, 0.5 - step)
+            decay = 0.01 * weights[name] if p.ndim > 1 else 0.0
+            velocity[name] = 0.9 * velocity[name] + (0.5 - step) + decay
+            weights[name] = weights[name] - rate * velocity[name]
+        found["optimizer"].step()
+        found["lr_scheduler"]["scheduler"].step()
+    for name, p in module.named_parameters():
+        torch.testing.assert_close(p.detach().double(), weights[name], rtol=1e-5, atol=1e-6)
+    with pytest.raises(ConfigError, match="optimizer: must be one of adamw, sgd, got 'adam'"):
+        Classification(EventStudent(SIZE, size="nano"), optimizer="adam")
+
+
 def test_averaged_weights_are_what_validation_saw_and_what_is_saved(arguments, tmp_path):
     model = train(arguments("averaged", "--ema_decay=0.9"))
     plain = train(arguments("plain"))
