@@ -62,7 +62,7 @@ class Graphed:
             self._x[0, 0].copy_(torch.from_numpy(bins[0].astype(np.float32)))
             self._replay()
             state[0] = tuple(held.clone() for held in self._state)
-            return Steps(np.array(self._logits[:, 0].float().cpu()), None)
+            return Steps(self._logits[:, 0].float().cpu().numpy().copy(), None)
 
 
 def capture(step: Callable[[], None]) -> Callable[[], None]:
