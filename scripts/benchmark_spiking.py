@@ -7,7 +7,7 @@ process takes all of them, and gives its memory back in between.
 
 Usage: python scripts/benchmark_spiking.py [--peers FOLDER] [--device cpu|cuda] [--rounds 3] [--only CASE] [-o FILE]
 (--peers: an environment made by scripts/spiking_benchmark/setup.sh; made there if it does not exist)
-A contender whose library is not in that environment is left out, and said so in the file.
+       [--without NAME ...]: contenders to leave out, such as a peer that cannot be installed there; the file says so
 """
 
 import argparse
@@ -23,13 +23,14 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "scripts" / "spiking_benchmark"
 LIBRARIES = ["snnkd", "spikingjelly", "snntorch", "norse", "reference", "compiled_reference"]
+PEERS = LIBRARIES[1:4]
 NEURON = [16, 16, 32, 32, 32]
 FEW = ["snnkd", "spikingjelly", "snnkd_two_bit"]
 LARGE = [32, 64, 65536]
 STUDENT_LAYERS = [[8, 32, 16, 48, 48], [8, 32, 32, 24, 24], [8, 32, 64, 12, 12], [8, 32, 128, 6, 6]]
 
 
-def jobs(device: str) -> list[dict[str, Any]]:
+def jobs(device: str, without: list[str]) -> list[dict[str, Any]]:
     """Every case with its contenders; the first one named is what the others are set against."""
     half = ["bfloat16"] if device == "cpu" else ["bfloat16", "float16"]
     cases = [
@@ -49,6 +50,8 @@ def jobs(device: str) -> list[dict[str, Any]]:
             for d in ("float32", "bfloat16")
         ),
     ]  # fmt: skip
+    for case in cases:
+        case["contenders"] = [name for name in case["contenders"] if name not in without]
     # A GPU is not shared with others, and its calls take a fraction of a CPU's.
     return [{**case, "device": device, "seconds": 1.0 if device == "cpu" else 0.3} for case in cases]
 
@@ -64,7 +67,7 @@ class Workers:
         self._process: subprocess.Popen[str] | None = None
 
     def measure(self, job: dict[str, Any]) -> dict[str, Any]:
-        """The result of a job."""
+        """The result of a job; where its process fails, it has said why."""
         if self._process is None or self._process.poll() is not None:
             self._process = subprocess.Popen(
                 [self._python, FOLDER / "worker.py"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
@@ -79,7 +82,9 @@ class Workers:
             self._process.stdin.close()
             self._process.wait()
             self._process = None
-        return json.loads(line) if line else {"error": "its process died"}
+        if not line:
+            raise SystemExit(f"{job['contender']} on {job['case']} {job['shape']} failed, as said above")
+        return json.loads(line)
 
 
 def summary(results: list[dict[str, Any]]) -> dict[str, Any]:
@@ -96,25 +101,16 @@ def summary(results: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def compare(workers: Workers, case: dict[str, Any], rounds: int) -> list[dict[str, Any]]:
-    """Measure the contenders of a case in turns; whose library is missing has a row that says so."""
+    """Measure the contenders of a case in turns."""
     # Ours keeps freed memory, as its training does; the others run as they come, and two of them with it as well.
     turns = [(name, name.startswith(("snnkd", "norm", "reference", "compiled"))) for name in case["contenders"]]
     if case["device"] == "cpu" and case["case"] in ("lif", "student") and case["shape"] != LARGE:
         turns += [(name, True) for name in ("spikingjelly", "snntorch") if name in case["contenders"]]
     job = {name: value for name, value in case.items() if name != "contenders"}
     found: dict[tuple[str, bool], list[dict[str, Any]]] = {turn: [] for turn in turns}
-    absent: list[dict[str, Any]] = []
     for _ in range(rounds):
-        for name, keep in list(turns):
-            result = workers.measure({**job, "contender": name, "keep_memory": keep})
-            if "error" in result:
-                if not result["error"].startswith("ModuleNotFoundError"):
-                    raise SystemExit(f"{name} on {case['case']} {case['shape']}: {result['error']}")
-                print(f"{case['case']:8} {case['shape']!s:22} {name} is left out: {result['error']}", flush=True)
-                turns.remove((name, keep))
-                absent.append({**job, "contender": name, "left_out": result["error"]})
-                continue
-            found[name, keep].append(result)
+        for name, keep in turns:
+            found[name, keep].append(workers.measure({**job, "contender": name, "keep_memory": keep}))
     rows = [{"contender": name, "keeps_memory": keep, **summary(found[name, keep])} for name, keep in turns]
     first = rows[0]["times"]["median"]
     for row in rows:
@@ -125,7 +121,7 @@ def compare(workers: Workers, case: dict[str, Any], rounds: int) -> list[dict[st
               f"{'kept memory' if row['keeps_memory'] else '':12} {row['times']['median'] * 1e3:9.2f} ms"
               f" {row['times_ours']:7.2f} x ours  {row.get('times_bound', float('nan')):6.2f} x bound"
               f" {row['kept_bytes'] / 2**20:9.1f} MiB kept", flush=True)  # fmt: skip
-    return [*({**job, **row} for row in rows), *absent]
+    return [{**job, **row} for row in rows]
 
 
 def machine(python: Path, device: str) -> dict[str, Any]:
@@ -153,6 +149,7 @@ def main() -> None:
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", help="one case: lif, linear, norm or student")
+    parser.add_argument("--without", nargs="+", default=[], choices=PEERS, metavar="NAME")
     parser.add_argument("-o", "--output", type=Path)
     given = parser.parse_args()
     python = given.peers / "bin" / "python"
@@ -161,11 +158,13 @@ def main() -> None:
             ["bash", FOLDER / "setup.sh", given.peers], check=True, env={**os.environ, "PYTHON": sys.executable}
         )
     rows, workers = [], Workers(python, lasting=given.device == "cuda")
-    for case in jobs(given.device):
+    for case in jobs(given.device, given.without):
         if given.only in (None, case["case"]):
             rows += compare(workers, case, given.rounds)
     output = given.output or ROOT / "assets" / "results" / f"spiking-{given.device}.json"
-    output.write_text(json.dumps({"machine": machine(python, given.device), "rows": rows}, indent=1) + "\n")
+    output.write_text(
+        json.dumps({"machine": machine(python, given.device), "without": given.without, "rows": rows}, indent=1) + "\n"
+    )
     print(f"Wrote {output}")
 
 

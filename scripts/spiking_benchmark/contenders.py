@@ -46,7 +46,11 @@ def compiled_reference(device: str) -> Run:
 
 
 def spikingjelly(device: str) -> Run:
-    """SpikingJelly 2.0's multi-step LIF; on a CPU it has one implementation, on CUDA it takes its Triton kernels."""
+    """SpikingJelly 2.0's multi-step LIF as it comes.
+
+    On a CPU it has one implementation. On CUDA it takes its Triton kernels for fp32, and for fp16 and bf16, unless a
+    precision of the neuron is set, its PyTorch reference.
+    """
     from spikingjelly.activation_based import functional, neuron, surrogate
 
     node = neuron.LIFNode(
