@@ -84,6 +84,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
     work = parser.add_argument_group("who works it off")
     work.add_argument("--workers", type=types.positive, default=1, metavar="N", help="processes (default: 1)")
+    work.add_argument("--device", default="cpu", metavar="NAME", help="cpu, cuda, or cuda:N (default: cpu)")
+    work.add_argument(
+        "--batch", type=types.positive, default=1, metavar="N",
+        help="recordings that go through the network together, which a GPU gains from (default: 1)",
+    )  # fmt: skip
     work.add_argument(
         "--engine", choices=("local", "ray"), default="local",
         help="this machine, or a Ray cluster, which writes one Parquet data set",
@@ -106,7 +111,7 @@ def infer(options: argparse.Namespace) -> int:
 
     request = request_of(options)
     _refuse_misfits(options, request)
-    recognizer = load(options.model).ready()
+    recognizer = load(options.model, options.device).ready()
     if options.follow:
         return follow(recognizer, request, options)
     from snnkd.inference.sources import find_recordings
@@ -193,7 +198,7 @@ def _infer_here(
 ) -> bool:
     from snnkd.inference.files import infer_files
 
-    return infer_files(recognizer, recordings, options.output, request, options.again, options.workers)
+    return infer_files(recognizer, recordings, options.output, request, options.again, options.workers, options.batch)
 
 
 def _print(reading: "Reading") -> None:
@@ -219,8 +224,14 @@ def _refuse_misfits(options: argparse.Namespace, request: "Request") -> None:
             raise ConfigError("--follow: --region auto looks at where events are, and none has come yet: give X,Y,W,H")
         if request.simulate:
             raise ConfigError("--follow: reads events: leave --simulate out")
+        if options.batch > 1:
+            raise ConfigError("--follow: follows one file: leave --batch out")
     elif options.output is None:
         raise ConfigError("-o: give a folder for the results")
+    if options.device != "cpu" and (options.workers > 1 or options.engine == "ray"):
+        raise ConfigError(f"--device {options.device}: one process runs it: give --batch in place of --workers or Ray")
+    if options.batch > 1 and (options.workers > 1 or options.engine == "ray"):
+        raise ConfigError("--batch: one process runs it: leave --workers and --engine ray out")
     if options.engine == "ray":
         for name in ("page", "video", "again"):
             if getattr(options, name):

@@ -1,6 +1,8 @@
 """Offline inference: recordings in, emotions over time out."""
 
-from snnkd.inference.recognizer import Live, Recognizer, load
+from snnkd.inference.loading import load
+from snnkd.inference.many import recognize_all
+from snnkd.inference.recognizer import Live, Recognizer
 from snnkd.inference.request import Request
 from snnkd.inference.session import Reading
 from snnkd.inference.settings import Settings
@@ -19,4 +21,5 @@ __all__ = [
     "Timeline",
     "Validity",
     "load",
+    "recognize_all",
 ]

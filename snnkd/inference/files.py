@@ -42,6 +42,7 @@ def infer_files(
     request: Request = Request(),  # noqa: B008
     again: bool = False,
     workers: int = 1,
+    batch: int = 1,
 ) -> bool:
     """Write the files that are asked for (:class:`~snnkd.inference.request.Request`) into ``output``.
 
@@ -54,9 +55,11 @@ def infer_files(
         request: what is made of each recording.
         again: compute what is there already, too.
         workers: processes that share the recordings.
+        batch: recordings that go through the network together (:mod:`snnkd.inference.many`).
 
     Raises:
-        ConfigError: a folder that cannot be made, a recording that its own result would overwrite.
+        ConfigError: a folder that cannot be made, a recording that its own result would overwrite, a batch for a
+            network that is run event by event.
         ModelError: a network that does not read events.
     """
     recognizer.check()
@@ -85,7 +88,7 @@ def infer_files(
             return video
 
         task = (recognizer, request, known_hashes(recognizer, request), again)
-        for done in work_off(jobs, task, workers, noted):
+        for done in work_off(jobs, task, workers, noted, batch):
             if done.said is None:
                 failed[done.job.number] = (done.job.name, done.failure)
             else:

@@ -11,7 +11,8 @@ from pathlib import Path
 from queue import SimpleQueue
 
 from snnkd.errors import SnnkdError, SnnkdWarning, warn
-from snnkd.inference.one import Noted, Said, reason, tell_recording
+from snnkd.inference.many import sharing, side_by_side
+from snnkd.inference.one import Noted, Said, no_note, reason, tell_recording
 from snnkd.inference.recognizer import Recognizer
 from snnkd.inference.request import Request
 
@@ -43,7 +44,9 @@ Task = tuple[Recognizer, Request, dict[str, str], bool]
 """The model, what is asked, hashes of both, and whether to compute what is there"""
 
 
-def work_off(jobs: Sequence[Job], task: Task, workers: int, noted: Callable[[Job], Noted]) -> Iterator[Done]:
+def work_off(
+    jobs: Sequence[Job], task: Task, workers: int, noted: Callable[[Job], Noted], batch: int = 1
+) -> Iterator[Done]:
     """Yield what becomes of each recording as it is done.
 
     Args:
@@ -51,8 +54,15 @@ def work_off(jobs: Sequence[Job], task: Task, workers: int, noted: Callable[[Job
         task: what is done with each.
         workers: processes; 1 for this one. Each has a process of its own that is started anew where it dies, so what
             one recording does to it (out of memory, say) fails that recording alone.
-        noted: told which recording begins; of several workers nothing is told.
+        noted: told which recording begins; of several workers, or of a batch, nothing is told.
+        batch: recordings that this process runs through the network together, with one worker.
     """
+    if batch > 1:
+        recognizer, request, known, again = task
+        shared = sharing(recognizer, request.hardware, request.settings)
+        of_batch = (shared, request, known, again)
+        yield from side_by_side(shared, lambda job: _work(job, of_batch, no_note), jobs, batch)
+        return
     if workers == 1 or len(jobs) < 2:
         for job in jobs:
             yield _work(job, task, noted(job))
@@ -119,8 +129,6 @@ def _begin(task: Task, threads: int) -> None:
 
 
 def _work_here(job: Job) -> Done:
-    from snnkd.inference.one import no_note
-
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always", SnnkdWarning)
         done = _work(job, _HERE[0], no_note)

@@ -1,24 +1,27 @@
 """The recognizer: a trained student that reads recordings."""
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from snnkd.errors import ModelError, RecordingError
 from snnkd.events.array import EVENT_DTYPE, Events
-from snnkd.inference.engine import make_engine
+from snnkd.inference.engine import Together, make_engine
 from snnkd.inference.scan import Scan, ahead
 from snnkd.inference.session import Reading, Session, Windows, make_mode
 from snnkd.inference.settings import Settings
 from snnkd.inference.smoothing import Smoothing
 from snnkd.inference.timeline import Timeline, probabilities_of
 from snnkd.inference.windowing import BLOCK, QUALITIES, Block, Crop, WindowReader, place_region
-from snnkd.models import EyeNetwork, load_model
+from snnkd.models import EyeNetwork
 from snnkd.recordings import Recording
+
+if TYPE_CHECKING:
+    from snnkd.energy import Hardware
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,8 @@ class Recognizer:
     """What it says of the training: epochs, scores on validation, the teacher's folder"""
     temperature: float = 1.0
     """Of the probabilities, which are the softmax of the logits over it; fitted on validation by the training"""
+    together: Together | None = field(default=None, repr=False, compare=False)
+    """An engine that other threads recognise with, too (:mod:`snnkd.inference.many`), instead of one of its own"""
 
     @property
     def dataset(self) -> str:
@@ -102,8 +107,9 @@ class Recognizer:
         self.check()
         seen, session = self._open(recording, hardware, settings, BLOCK)
         try:
-            blocks = ahead(_blocks(session.reader, ahead(seen.chunks())))
-            windows = [*session.run(blocks), *session.finish()]
+            with nullcontext() if self.together is None else self.together.stream():
+                blocks = ahead(_blocks(session.reader, ahead(seen.chunks())))
+                windows = [*session.run(blocks), *session.finish()]
         except RecordingError as error:
             raise error if str(recording.path) in str(error) else RecordingError(f"{recording.path}: {error}") from None
         joules = [part.joules for part in windows if part.joules is not None]
@@ -171,16 +177,11 @@ class Recognizer:
         settings: Settings,
         block: int,
     ) -> Session:
-        priced = None
-        if hardware is not None:
-            from snnkd.energy import load_hardware
-
-            priced = load_hardware(hardware)
         step_us = self.step_us
         reader = WindowReader(sensor_size, crop, self.network.input_size, start_us, step_us, self.window_us, hot, block)
         steps = self._clip_steps() if settings.mode == "clips" else 1
         silence = None if settings.reset_us is None else max(1, settings.reset_us // step_us)
-        engine = make_engine(self.network, priced, settings.backend)
+        engine = self.together or make_engine(self.network, priced(hardware), settings.backend)
         mode = make_mode(engine, settings.mode, steps, settings.hop, silence)
         return Session(reader, mode, settings.validity)
 
@@ -201,6 +202,7 @@ class Recognizer:
             "dataset": self.dataset,
             "caution": self.caution,
             "hardware": hardware,
+            "device": self.network.device.type,
             "temperature": self.temperature,
             "mode": settings.mode,
         }
@@ -264,32 +266,15 @@ class Live:
                 )
 
 
+def priced(hardware: str | None) -> "Hardware | None":
+    """Load a hardware profile, where one is named."""
+    if hardware is None:
+        return None
+    from snnkd.energy import load_hardware
+
+    return load_hardware(hardware)
+
+
 def _blocks(reader: WindowReader, chunks: Iterator[Events]) -> Iterator[Block]:
     for chunk in chunks:
         yield from reader.feed(chunk)
-
-
-def load(path: str | Path) -> Recognizer:
-    """Load a model folder, or a Hub id, as a :class:`Recognizer`; ``.network`` is the ``nn.Module``.
-
-    Raises :class:`~snnkd.errors.ModelError`, naming the file and what is wrong with it.
-    """
-    network, config = load_model(path)
-    for key, default in (("window_us", None), ("stride", 1)):
-        value = config.input.get(key, default)
-        if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 60_000_000:
-            raise ModelError(
-                f"{path}: config.json: input.{key} must be a whole number from 1 up to 60 s, got {value!r}"
-            )
-    temperature = config.training.get("temperature", 1.0)
-    if isinstance(temperature, bool) or not isinstance(temperature, int | float) or not 0.01 <= temperature <= 100:
-        raise ModelError(f"{path}: config.json: training.temperature must be from 0.01 to 100, got {temperature!r}")
-    return Recognizer(
-        network,
-        config.emotions,
-        config.input["window_us"],
-        str(path),
-        config.input,
-        config.training,
-        float(temperature),
-    )

@@ -60,6 +60,11 @@ class EyeNetwork(nn.Module):
     def feature_shapes(self) -> dict[str, tuple[int, ...]]:
         """Shape of each feature map, without time and batch: ``(C, H, W)`` or ``(D,)``."""
 
+    @property
+    def device(self) -> torch.device:
+        """Where its parameters are."""
+        return next((parameter.device for parameter in self.parameters()), torch.device("cpu"))
+
     def forward(self, x: Tensor) -> Tensor:
         """Logits ``(T, B, K)`` of a clip ``x (T, B, C, H, W)`` that starts from rest."""
         return self.run(x).logits

@@ -6,6 +6,7 @@ from snnkd.inference.engine.dense import Dense
 from snnkd.inference.engine.event_driven import EventDriven
 from snnkd.inference.engine.graphed import Graphed
 from snnkd.inference.engine.steps import Engine, Steps
+from snnkd.inference.engine.together import Together
 from snnkd.models import EventStudent, EyeNetwork
 
 BACKENDS = ("auto", "event-driven", "dense")
@@ -22,12 +23,35 @@ def make_engine(network: EyeNetwork, hardware: Hardware | None = None, kind: str
     """
     if kind not in BACKENDS:
         raise ConfigError(f"backend: must be one of {', '.join(BACKENDS)}, got {kind!r}")
-    devices = {parameter.device.type for parameter in network.parameters()}
-    if kind == "event-driven" or (kind == "auto" and devices == {"cpu"} and EventDriven.runs(network, hardware)):
+    if kind == "event-driven" or (kind == "auto" and _by_events(network, hardware)):
         return EventDriven(network, hardware)
-    if kind == "auto" and devices == {"cuda"} and type(network) is EventStudent and hardware is None:
+    if kind == "auto" and network.device.type == "cuda" and type(network) is EventStudent and hardware is None:
         return Graphed(network)
     return Dense(network, hardware)
 
 
-__all__ = ["BACKENDS", "Dense", "Engine", "EventDriven", "Graphed", "Steps", "make_engine"]
+def make_batch_engine(network: EyeNetwork, hardware: Hardware | None = None, kind: str = "auto") -> Together:
+    """Return an engine that several recordings share.
+
+    Raises :class:`ConfigError` where the network would be run event by event, which no batch makes quicker.
+    """
+    if kind == "event-driven" or (kind == "auto" and _by_events(network, hardware)):
+        raise ConfigError("batch: on a CPU each recording is run event by event: share them among workers instead")
+    return Together(Dense(network, hardware))
+
+
+def _by_events(network: EyeNetwork, hardware: Hardware | None) -> bool:
+    return network.device.type == "cpu" and EventDriven.runs(network, hardware)
+
+
+__all__ = [
+    "BACKENDS",
+    "Dense",
+    "Engine",
+    "EventDriven",
+    "Graphed",
+    "Steps",
+    "Together",
+    "make_batch_engine",
+    "make_engine",
+]
