@@ -42,8 +42,10 @@ class SlowSynapses(nn.Module):
 
     def forward(self, x: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """``(T, B, C, H, W)`` of currents to the same, and the slow channels' state."""
-        slow, state = self.filter(x[:, :, : self.number], state)
-        return torch.cat([slow.to(x.dtype), x[:, :, self.number :]], dim=2), state
+        # As images, for which PyTorch keeps channels last when it cuts and joins.
+        slow, fast = x.flatten(0, 1).split([self.number, x.shape[2] - self.number], dim=1)
+        kept, state = self.filter(slow.unflatten(0, x.shape[:2]), state)
+        return torch.cat([kept.flatten(0, 1).to(x.dtype), fast], dim=1).unflatten(0, x.shape[:2]), state
 
 
 class SpikingStage(nn.Module):

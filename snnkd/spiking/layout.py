@@ -7,26 +7,25 @@ from torch import Tensor
 
 
 def dense_strides(shape: Sequence[int], strides: Sequence[int]) -> tuple[int, ...]:
-    """Return the strides of a tensor whose steps follow each other without gaps, else contiguous ones.
+    """Return the strides of a tensor that holds its axes in this one's order, without gaps and time outermost.
 
-    A step may hold its axes in any order, so that channels-last stays channels-last. Axes of one element, whose stride
-    means nothing, get 1 unless all is contiguous.
+    Channels-last stays channels-last, a part of the channels of such a tensor too. Axes of one element, whose stride
+    means nothing, get 1 unless all is contiguous. Where elements lie on top of each other, contiguous ones.
     """
     contiguous = [1]
     for size in reversed(shape[1:]):
         contiguous.insert(0, contiguous[0] * size)
     if contiguous == list(strides):
         return tuple(strides)
-    result = [1 if size == 1 else stride for stride, size in zip(strides, shape, strict=True)]
-    steps = sorted((stride, size) for stride, size in zip(result[1:], shape[1:], strict=True) if size != 1)
-    expected = 1
-    for stride, size in steps:
-        if stride != expected:
+    result = [1] * len(shape)
+    expected, reached = 1, 0
+    for stride, size, axis in sorted((strides[a], shape[a], a) for a in range(1, len(shape)) if shape[a] != 1):
+        if stride <= reached:
             return tuple(contiguous)
-        expected *= size
-    if shape[0] == 1 or strides[0] == expected:
-        return (expected, *result[1:])
-    return tuple(contiguous)
+        result[axis] = expected
+        expected, reached = expected * size, stride * (size - 1)
+    result[0] = expected
+    return tuple(result)
 
 
 def ordered(x: Tensor, strides: tuple[int, ...]) -> Tensor:
