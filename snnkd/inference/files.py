@@ -188,7 +188,7 @@ def _summary(done: list[tuple[str, Said]]) -> Table:
     powered = any(said["watts"] is not None for _, said in done)
     if powered:
         table.add_column("energy", justify="right", no_wrap=True)
-    table.add_column("told most")
+    table.add_column("told most", no_wrap=True)
     for name, said in done:
         facts = said["recording"]
         width, height = facts["sensor_size"]
@@ -200,6 +200,6 @@ def _summary(done: list[tuple[str, Said]]) -> Table:
             f"{width}×{height}",
             str(said["totals"]["windows"]),
             *(["" if said["watts"] is None else f"{joules_text(said['watts'])}/s"] if powered else []),
-            ", ".join(f"{emotion} {share:.0%}" for emotion, share in shares if share > 0),
+            "\n".join(f"{emotion} {share:.0%}" for emotion, share in shares if share > 0),
         )
     return table
