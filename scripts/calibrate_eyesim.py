@@ -7,6 +7,8 @@ person-disjoint folds, so that every take is a test take once; all intervals are
   the action units, which is one ceiling. The regularisation is chosen among several by a fifth of the training persons.
 - whether appearance misleads and change helps: the same probe on the frame at the apex, and on its difference to the
   first one.
+- what an event camera keeps of that change: the probe on the difference in whole steps of the sensor's threshold, cut
+  towards zero, and on the events up to the apex, ON less OFF, which add up to it.
 - networks at 64 x 64 and 15 windows of three frames: the nano student and the teacher, on labels alone, trained on the
   48 other persons as ``configs/eyesim`` does, for a fixed number of epochs. Nothing is selected, so nobody validates.
 - the other ceiling: the same student trained on ten times the persons, 480 of another population with one take
@@ -126,7 +128,7 @@ def probe(root: Path, x: Vectors) -> Scores:
 def probes(root: Path, cache: str) -> dict[str, Any]:
     """Linear probes on what a picture, a count, or the face itself tells."""
     data = whole(root).use_cache(cache)
-    means, counts, apexes, changes = [], [], [], []
+    means, counts, apexes, changes, stepped, summed = [], [], [], [], [], []
     facts = [open_recording(root / s.name).metadata for s in data.sequences]
     for i, (sequence, fact) in enumerate(zip(data.sequences, facts, strict=True)):
         windows = data.cache.read(i, np.arange(sequence.length))  # type: ignore[union-attr]
@@ -136,7 +138,13 @@ def probes(root: Path, cache: str) -> dict[str, Any]:
         means.append(_halved(frames.mean(0)))
         counts.append(_halved(np.sqrt(windows.events.sum(0, dtype=np.float32))))
         apexes.append(_halved(np.log1p(frames[apex])))
-        changes.append(_halved(np.log1p(frames[apex]) - np.log1p(frames[0])))
+        change = np.log1p(frames[apex]) - np.log1p(frames[0])
+        changes.append(_halved(change))
+        sensor = fact["settings"]["sensor"]
+        threshold = np.where(change > 0, sensor["threshold_on"], sensor["threshold_off"]).astype(np.float32)
+        stepped.append(_halved(np.trunc(change / threshold)))
+        off, on = windows.events[: apex + 1].sum(0, dtype=np.float32)
+        summed.append(_halved(on - off))
     units = np.array([list(fact["apex"].values()) for fact in facts], np.float32)
 
     def flat(images: list[Vectors]) -> Vectors:
@@ -147,6 +155,8 @@ def probes(root: Path, cache: str) -> dict[str, Any]:
         "event counts": _said(probe(root, flat(counts))),
         "apex frame": _said(probe(root, flat(apexes))),
         "apex frame less the first": _said(probe(root, flat(changes))),
+        "apex frame less the first, in steps of the threshold": _said(probe(root, flat(stepped))),
+        "events up to the apex, ON less OFF": _said(probe(root, flat(summed))),
         "action units": _said(probe(root, units)) | {"units": list(ACTION_UNITS)},
     }
 

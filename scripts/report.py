@@ -144,6 +144,11 @@ def eyesim() -> str:
         ("event counts, linear probe", parts["probes"]["event counts"]),
         ("frame at the apex, linear probe", parts["probes"]["apex frame"]),
         ("its change from the first frame, linear probe", parts["probes"]["apex frame less the first"]),
+        (
+            "that change in whole steps of the sensor's threshold, linear probe",
+            parts["probes"]["apex frame less the first, in steps of the threshold"],
+        ),
+        ("events up to the apex, ON less OFF, linear probe", parts["probes"]["events up to the apex, ON less OFF"]),
         ("`nano` student, events, on labels", parts.get("student")),
         (f"the same on {others} other persons", parts.get("more")),
         ("teacher, frames, on labels", parts.get("teacher")),
@@ -252,6 +257,34 @@ def study() -> str:
     return table(ROOT / "configs" / "study" / "eyesim.yaml", ROOT / "assets" / "results" / "study")
 
 
+def seen() -> str:
+    """What SEEN costs beside the student."""
+    result = json.loads((ROOT / "assets" / "results" / "seen.json").read_text())
+    others, goals = ("SEEN", "SEEN, all windows"), result["goals"]
+    energy = {name: row["joules"] for name, row in result["energy"].items()}
+    times, training = result["recognising_ms"], result["training_ms"]
+    rows = [("energy of a take", energy, "student", joules_text, "energy")]
+    rows += [("to recognise a take", times, "student", "{:.1f} ms".format, "recognising")]
+    rows += [
+        (f"to train on a take, {how}", training, f"student, {how}", "{:.1f} ms".format, "training")
+        for how in ("distilled", "labels alone")
+    ]
+    steps = result["clips"]["SEEN"]["steps"]
+    lines = [f"| | `small` student | SEEN, {steps} images | SEEN, all {result['clips']['student']['steps']} | goal |"]
+    lines.append("| --- | --- | --- | --- | --- |")
+    for what, values, ours, told, goal in rows:
+        told_others = " | ".join(f"{told(values[o])}, {values[o] / values[ours]:.1f}×" for o in others)
+        lines.append(f"| {what} | {told(values[ours])} | {told_others} | {goals[goal]}× |")
+    share = result["energy"]["SEEN"]["joules_of_macs"] / energy["SEEN"]
+    lines += [
+        "",
+        f"{result['machine']['processor']}, {result['machine']['threads']} threads, medians of one run. SEEN as its "
+        f"authors train it sees {steps} images of a take, the student all windows. SEEN is untrained here: "
+        f"{share:.0%} of its energy are multiplications, which no spike saves; the student is trained.",
+    ]
+    return "\n".join(lines)
+
+
 BLOCKS = {
     "data": data,
     "demo": demo,
@@ -259,6 +292,7 @@ BLOCKS = {
     "eyesim": eyesim,
     "inference": inference,
     "recordings": recordings,
+    "seen": seen,
     "spiking": spiking,
     "study": study,
 }
