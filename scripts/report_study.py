@@ -9,7 +9,7 @@ from study_parts.plan import Plan, read_plan
 
 from snnkd.energy import joules_text
 
-BASE = {"few labels": "few_labels", "one objective": "nano_labels", "sizes": "labels", "frames": "frames_labels"}
+BASE = {"few labels": "few_labels", "one objective": "alone_labels", "sizes": "labels", "frames": "frames_labels"}
 """What the rows of a group are held against; those of the others against ``labels``"""
 
 
