@@ -74,13 +74,17 @@ def _line(says: str, rows: list[dict[str, Any]], mine: Answers, base: Answers | 
 
 
 def points(plan_path: Path, results: Path) -> list[tuple[str, str, float, tuple[float, float], float]]:
-    """Of each row: name, group, UAR, its interval, joules; those with an interval, and without pre-trainings."""
+    """Of each row that all seeds were trained of: name, group, UAR, its interval, joules.
+
+    The objectives alone are in the table: here they would lie on each other.
+    """
     plan = read_plan(plan_path)
     found = []
     for name, rows in read(plan, results).items():
-        score = uar(gather(rows))
+        row, score = plan.rows[name], uar(gather(rows))
+        if row.group == "one objective" or len(rows) < len(plan.seeds):
+            continue
         if score.value is not None and score.low is not None and score.high is not None:
             joules = sum(row["joules"] for row in rows) / len(rows)
-            row = plan.rows[name]
             found.append((row.says, row.group, score.value, (score.low, score.high), joules))
     return found
