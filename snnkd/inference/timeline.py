@@ -279,18 +279,23 @@ def probabilities_of(logits: NDArray[np.float32], temperature: float) -> NDArray
 
 
 def write_whole(path: str | Path, data: bytes) -> None:
-    """Write a file under its name only once it is whole: beside first, then moved into place."""
+    """Write a file under its name only once it is whole, on the disk too: beside first, then moved into place."""
     path = Path(path)
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, "is a folder, and a file of that name was to be written", str(path))
-    handle, beside = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+    beside = None
     try:
+        # A short name of its own: one made of the file's could be longer than the file system takes.
+        handle, beside = tempfile.mkstemp(prefix=".snnkd-", dir=path.parent)
         with os.fdopen(handle, "wb") as file:
             file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
         os.chmod(beside, 0o644)
         os.replace(beside, path)
     except BaseException as error:
-        Path(beside).unlink(missing_ok=True)
+        if beside is not None:
+            Path(beside).unlink(missing_ok=True)
         if isinstance(error, OSError):  # a full disk, say: name the file that was asked for
             raise OSError(error.errno, error.strerror or str(error), str(path)) from None
         raise

@@ -201,3 +201,11 @@ def test_an_output_that_cannot_be_written_is_told_at_once(model, many, tmp_path,
     error = capsys.readouterr().err
     assert "is a file: give a folder" in error
     assert "cannot be made" in error
+
+
+def test_a_name_as_long_as_the_file_system_takes(model, many, tmp_path):
+    long = many / f"{'n' * 250}.h5"
+    (many / "a.h5").rename(long)
+    out = tmp_path / "out"
+    assert main(["infer", str(model), str(long), "-o", str(out), "--no-plot"]) == 0
+    assert sorted(len(path.name) for path in out.iterdir()) == [254, 255]
