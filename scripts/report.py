@@ -280,7 +280,8 @@ def seen() -> str:
         "",
         f"{result['machine']['processor']}, {result['machine']['threads']} threads, medians of one run. SEEN as its "
         f"authors train it sees {steps} images of a take, the student all windows. SEEN is untrained here: "
-        f"{share:.0%} of its energy are multiplications, which no spike saves; the student is trained.",
+        f"{share:.0%} of its energy are multiplications, which no spike saves; the student is `{result['student']}` of "
+        "the study.",
     ]
     return "\n".join(lines)
 
