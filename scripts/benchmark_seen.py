@@ -147,6 +147,7 @@ def main() -> None:
         "takes": TAKES,
         "clips": clips,
         "goals": GOALS,
+        "student": options.model.name,
     }
     result["energy"] = {name: energy(networks[name], samples[name]) for name in networks}
     print(json.dumps(result["energy"], indent=1), file=sys.stderr)
