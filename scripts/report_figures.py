@@ -6,6 +6,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from matplotlib.ticker import PercentFormatter
 from matplotlib.transforms import Bbox
 
@@ -78,25 +79,35 @@ def models(rows: list[tuple[str, str, float, tuple[float, float], float]]) -> by
     axes.margins(x=0.18)
     _dress(axes, "Accuracy against energy over networks", "EyeSim (synthetic); bars: 95% over persons", "; logarithmic")
     colours = [PALETTE[groups.index(group) % len(PALETTE)] for _, group, *_ in rows]
-    _name_points(axes, [(name, joules * 1e6, uar) for name, _, uar, _, joules in rows], colours)
+    _name_points(axes, [(name, joules * 1e6, uar, span) for name, _, uar, span, joules in rows], colours)
     return png_bytes(figure)
 
 
-def _name_points(axes: Axes, points: list[tuple[str, float, float]], colours: list[str]) -> None:
-    """Write each point's name where it covers no other name and no point: beside it, or above or below."""
+def _name_points(axes: Axes, points: list[tuple[str, float, float, tuple[float, float]]], colours: list[str]) -> None:
+    """Write each point's name where it covers no other name, point or bar: beside it, or above or below.
+
+    From the top down, so that of points above each other the higher one's name is the higher.
+    """
     figure = axes.figure
     assert isinstance(figure, Figure)
     renderer = FigureCanvasAgg(figure).get_renderer()
     figure.draw(renderer)  # which settles the layout
-    pads = [Bbox.from_bounds(*(axes.transData.transform((x, y)) - 6), 12, 12) for _, x, y in points]
+    to_pixels = axes.transData.transform
+    pads = [Bbox.from_bounds(*(to_pixels((x, y)) - 6), 12, 12) for _, x, y, _ in points]
+    pads += [Bbox([to_pixels((x, low)), to_pixels((x, high))]).padded(1) for _, x, _, (low, high) in points]
     taken: list[Bbox] = []
-    for (name, x, y), colour in zip(points, colours, strict=True):
+    for (name, x, y, _), colour in sorted(zip(points, colours, strict=True), key=lambda pair: -pair[0][2]):
         for up, right in product((4, -12, 16, -24, 28, -36, 40, -48), (True, False)):
             text = axes.annotate(
                 name, (x, y), xytext=(7 if right else -7, up), ha="left" if right else "right",
                 textcoords="offset points", fontsize=8.5, color=colour,
+                # A name that is far from its point is led to it.
+                arrowprops=None if abs(up) <= 16 else {
+                    "arrowstyle": "-", "color": colour, "lw": 0.6, "shrinkB": 4, "relpos": (0 if right else 1, 0.5),
+                },
             )  # fmt: skip
-            box = text.get_window_extent(renderer)
+            text.update_positions(renderer)
+            box = Text.get_window_extent(text, renderer)  # of the words, not of the line that leads there
             inside = axes.bbox.x0 <= box.x0 and box.x1 <= figure.bbox.x1
             if inside and not any(box.overlaps(other) for other in [*taken, *pads]):
                 break

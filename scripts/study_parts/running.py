@@ -21,6 +21,7 @@ from snnkd.models import ARCHITECTURES, EyeNetwork, load_model, parameter_count
 from snnkd.training import Classification, Distillation, EmotionModule, EyeSimData, SaveModel
 from snnkd.training.callbacks import EpochSeed
 from snnkd.training.evaluation import Predictions, run, score
+from snnkd.training.precision import bf16_in_hardware
 from snnkd.training.run import quiet
 
 from .plan import Job, Plan, Row
@@ -70,6 +71,15 @@ def module(row: Row, seed: int, models: Path) -> EmotionModule:
     )
 
 
+def precision(training: dict[str, Any]) -> Any:
+    """What Lightning multiplies in: bfloat16 where it is asked for and the processor has it.
+
+    Where it would be emulated it takes several times as long as float32, for no other result than rounding's.
+    """
+    asked = training.get("precision", "32-true")
+    return "32-true" if asked == "bf16-mixed" and not bf16_in_hardware() else asked
+
+
 def train(plan: Plan, job: Job, models: Path, cache: str) -> tuple[EyeNetwork, float]:
     """Train a row under a seed; return the network and the seconds it took."""
     training, source = job.row.settings["training"], job.row.settings["data"]
@@ -86,7 +96,7 @@ def train(plan: Plan, job: Job, models: Path, cache: str) -> tuple[EyeNetwork, f
         accelerator="auto",
         devices=1,
         max_epochs=training["epochs"],
-        precision=training.get("precision", "32-true"),
+        precision=precision(training),
         gradient_clip_val=None if training.get("clip") is None else training["clip"],
         logger=False,
         enable_checkpointing=False,
@@ -153,6 +163,7 @@ def run_job(plan: Plan, job: Job, results: Path, models: Path, cache: str, facts
         **measure(trained, test, seconds),
         "settings": settings_told(job.row.settings),
         "links": job.row.links,
+        "precision": precision(job.row.settings["training"]),
         "machine": facts,
         "device": str(torch.cuda.get_device_name()) if torch.cuda.is_available() else "cpu",
     }
