@@ -311,16 +311,22 @@ def render(text: str) -> str:
 
 def figures() -> dict[str, bytes]:
     """The pictures under assets/ that are drawn from results."""
-    from report_figures import models, tradeoff
+    from report_figures import models, objectives, tradeoff
+    from report_study import objectives as found_objectives
     from report_study import points
+    from study_parts.plan import read_plan
 
     drawn = {}
     path = ROOT / "assets" / "results" / "energy_tradeoff.json"
     if path.exists():
         drawn["energy_tradeoff.png"] = tradeoff(json.loads(path.read_text()))
-    rows = points(ROOT / "configs" / "study" / "eyesim.yaml", ROOT / "assets" / "results" / "study")
+    plan, results = ROOT / "configs" / "study" / "eyesim.yaml", ROOT / "assets" / "results" / "study"
+    rows = points(plan, results)
     if rows:
         drawn["energy_models.png"] = models(rows)
+    alone = found_objectives(plan, results)
+    if alone:
+        drawn["objectives.png"] = objectives(alone, len(read_plan(plan).seeds))
     return drawn
 
 

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.ticker import PercentFormatter
 from matplotlib.transforms import Bbox
+from study_parts.comparing import Difference
 
 from snnkd.inference.drawing import png_bytes
 
@@ -80,6 +81,36 @@ def models(rows: list[tuple[str, str, float, tuple[float, float], float]]) -> by
     _dress(axes, "Accuracy against energy over networks", "EyeSim (synthetic); bars: 95% over persons", "; logarithmic")
     colours = [PALETTE[groups.index(group) % len(PALETTE)] for _, group, *_ in rows]
     _name_points(axes, [(name, joules * 1e6, uar, span) for name, _, uar, span, joules in rows], colours)
+    return png_bytes(figure)
+
+
+def objectives(rows: list[tuple[str, Difference, float, int]], seeds: int) -> bytes:
+    """What each objective alone brings: differences to labels alone, the best on top."""
+    rows = sorted(rows, key=lambda row: row[1].uar.value or 0.0)
+    figure = Figure(figsize=(8.6, 0.26 * len(rows) + 1.2), layout="constrained", facecolor="white")
+    axes = figure.subplots()
+    for y, (_, difference, p, _) in enumerate(rows):
+        value, low, high = (100 * (each or 0.0) for each in difference.uar[:3])
+        sure = p < 0.05
+        colour = (BLUE if value > 0 else ORANGE) if sure else MUTED
+        axes.errorbar(
+            value, y, xerr=[[value - low], [high - value]], color=colour, marker="o", ms=6, elinewidth=1.2,
+            markerfacecolor=colour if sure else "white",
+        )  # fmt: skip
+    axes.axvline(0, color=INK, lw=0.9)
+    axes.set_yticks(range(len(rows)), [name for name, *_ in rows], fontsize=9)
+    axes.set_ylim(-0.7, len(rows) - 0.3)
+    fewest = min(done for *_, done in rows)
+    axes.set_xlabel(
+        "points of UAR more than on labels alone; bars: 95% over persons; filled: p < 0.05 after Holm", color=MUTED
+    )
+    axes.grid(axis="x", color=FAINT, lw=0.8)
+    axes.set_axisbelow(True)
+    axes.tick_params(axis="y", length=0)
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    folds = f"{fewest} of {seeds} folds" if fewest < seeds else "all folds"
+    axes.set_title("Each objective alone", loc="left", fontsize=12, color=INK)
+    axes.set_title(f"nano student, EyeSim (synthetic), {folds}", loc="right", fontsize=9, color=MUTED)
     return png_bytes(figure)
 
 

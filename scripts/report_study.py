@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from study_parts.comparing import Answers, compare, gather, uar
+from study_parts.comparing import Answers, Difference, compare, gather, holm, uar
 from study_parts.plan import Plan, read_plan
 
 from snnkd.energy import joules_text
@@ -32,7 +32,8 @@ def study(plan_path: Path, results: Path) -> str:
         "",
         f"EyeSim's standard set (synthetic eyes), {plan.folds} person-disjoint folds, one a seed: with all seeds every "
         "person is a test person once. Intervals and p are over persons, differences over takes that both answered "
-        "under the same seed; they do not speak of other draws of the training. Energy is arithmetic at 45 nm, fp32; "
+        "under the same seed; they do not speak of other draws of the training, and each p is of "
+        "its row alone. Energy is arithmetic at 45 nm, fp32; "
         "training times are of one thread or, where marked, of a GPU, with other trainings on the machine.",
     ]
     if left:
@@ -88,3 +89,21 @@ def points(plan_path: Path, results: Path) -> list[tuple[str, str, float, tuple[
             joules = sum(row["joules"] for row in rows) / len(rows)
             found.append((row.says, row.group, score.value, (score.low, score.high), joules))
     return found
+
+
+def objectives(plan_path: Path, results: Path) -> list[tuple[str, Difference, float, int]]:
+    """Of each objective alone: name, its student less that on labels, p after Holm over all of them, and seeds.
+
+    Empty as long as one has no result: their number is part of the correction.
+    """
+    plan = read_plan(plan_path)
+    base = BASE["one objective"]
+    wanted = [name for name, row in plan.rows.items() if row.group == "one objective" and name != base]
+    done = read(plan, results)
+    if not wanted or not {base, *wanted} <= set(done):
+        return []
+    labels = gather(done[base])
+    found = [compare(gather(done[name]), labels) for name in wanted]
+    corrected = holm([difference.p for difference in found])
+    says = [plan.rows[name].says for name in wanted]
+    return list(zip(says, found, corrected, [len(done[name]) for name in wanted], strict=True))

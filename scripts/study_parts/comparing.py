@@ -80,6 +80,18 @@ def compare(first: Answers, second: Answers, replicates: int = 2000) -> Differen
     return Difference(interval, (1 + extreme) / (1 + PERMUTATIONS), len(both))
 
 
+def holm(ps: Sequence[float]) -> list[float]:
+    r"""Values of *p* of a family of tests after Holm's step-down correction (1979), in the order given.
+
+    .. math:: \tilde p_{(i)} = \max_{j \le i} \min(1, (m - j + 1)\, p_{(j)}), \qquad p_{(1)} \le p_{(2)} \le \dots
+    """
+    corrected, least = [0.0] * len(ps), 0.0
+    for rank, place in enumerate(sorted(range(len(ps)), key=lambda i: ps[i])):
+        least = max(least, min(1.0, (len(ps) - rank) * ps[place]))
+        corrected[place] = least
+    return corrected
+
+
 def _sums(answers: Answers, values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Sums of ``values`` and numbers of takes by person and emotion, ``(P, K)`` each."""
     people = sorted(set(answers.persons))

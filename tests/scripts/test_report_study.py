@@ -11,7 +11,8 @@ from test_study import CONTENT, answered
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
 
-from report_study import study
+from report_study import objectives, study
+from study_parts.comparing import holm
 from study_parts.plan import read_plan
 from study_parts.running import versions
 
@@ -50,3 +51,28 @@ def test_rows_are_told_with_their_difference_and_others_are_left_out(plan, tmp_p
     assert "+" not in labels
     assert "teacher" not in table.split("Intervals")[0]
     assert "Not trained yet: 1 of 3 rows" in table
+
+
+def test_objectives_alone_are_told_once_each_has_a_result_and_corrected_together(tmp_path):
+    path = tmp_path / "study.yaml"
+    alone = {"group": "one objective", "teacher": "teacher"}
+    rows = {name: {**alone, "objectives": [{"name": name}]} for name in ("kd", "dkd")}
+    content = {**CONTENT, "rows": {**CONTENT["rows"], "alone_labels": {"group": "one objective"}, **rows}}
+    path.write_text(yaml.safe_dump(content, sort_keys=False))
+    results, rng = tmp_path / "results", np.random.default_rng(0)
+    low, high = rng.random(48) < 0.3, rng.random(48) < 0.9
+    result(path, results, "alone_labels", 0, low)
+    result(path, results, "kd", 0, high)
+    assert objectives(path, results) == []
+    result(path, results, "dkd", 0, low)
+    (_, better, p, _), (_, same, q, seeds) = objectives(path, results)
+    assert better.uar.value > 0 == same.uar.value
+    assert (p, q) == (min(1, 2 * better.p), 1)
+    assert seeds == 1
+
+
+def test_holms_correction():
+    # By hand: 0.01 * 4, 0.02 * 3, then 0.03 * 2 and 0.9, none below what came before it.
+    assert holm([0.9, 0.01, 0.03, 0.02]) == pytest.approx([0.9, 0.04, 0.06, 0.06])
+    assert holm([0.4, 0.6]) == pytest.approx([0.8, 0.8])
+    assert holm([]) == []
