@@ -21,6 +21,7 @@ from snnkd.training import data_modules  # noqa: F401  # whose classes a configu
 from snnkd.training.best import early_stopping
 from snnkd.training.callbacks import EpochSeed, SaveModel, TrainingProgress
 from snnkd.training.data import EyeData
+from snnkd.training.empty_options import refuse_unknown
 from snnkd.training.modules import EmotionModule
 from snnkd.training.precision import chosen_precision
 
@@ -79,6 +80,11 @@ class TrainCLI(LightningCLI):
         )  # fmt: skip
         parser.add_argument("--resume", action="store_true", help="continue the training in the output folder")
         parser.add_argument("--overwrite", action="store_true", help="replace the training in the output folder")
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
+        """Parse, and refuse what jsonargparse passes over."""
+        super().parse_arguments(parser, args)
+        refuse_unknown(args, self.config.as_dict())
 
     def before_instantiate_classes(self) -> None:
         """Refuse what would fail later or overwrite something, while nothing is written yet."""

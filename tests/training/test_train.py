@@ -74,14 +74,13 @@ def test_teacher_then_distilled_student(arguments, tmp_path, eyesim_root, capsys
         rows = list(csv.DictReader(file))
     assert {"train/loss", "val/war", "val/uar"} <= set(rows[0])
 
-    student = train(
-        arguments(
-            "distill",
-            f"--model.init_args.teacher={teacher}",
-            *HINT2,
-            network="student",
-        )
+    student = tmp_path / "distill" / "model"
+    assert (
+        main(["train", *arguments("distill", f"--model.init_args.teacher={teacher}", *HINT2, network="student")]) == 0
     )
+    told = capsys.readouterr().out
+    assert f"wrote {student}: 2 epochs, UAR {load_model(student)[1].training['val_uar']:.1%}" in told
+    assert f"snnkd evaluate {student} --data" in told
     assert isinstance(load_model(student)[0], EventStudent)
     assert load_model(student)[1].training["teacher"] == str(teacher)
     assert main(["energy", str(student), "--data", str(eyesim_root), "--subset", "test", "--clips", "2"]) == 0
@@ -247,6 +246,7 @@ def test_training_on_a_see_tree(make_see, tmp_path, name):
     [
         (["--trainer.max_epoks=3"], ConfigError, "max_epoks"),
         (["--model.init_args.learning_rat=1"], ConfigError, "learning_rat"),
+        (["--model.init_args.learnig_rate={}"], ConfigError, "model: option 'learnig_rate' is not accepted"),
         (["--model.init_args.learning_rate=fast"], ConfigError, "learning_rate"),
         (["--model.init_args.network=Nothing"], ConfigError, "Nothing"),
         (["--config=absent.yaml"], ConfigError, "absent.yaml"),
@@ -280,11 +280,19 @@ def test_what_is_wrong_is_named_in_one_line_and_nothing_is_written(arguments, tm
         assert not (tmp_path / "student").exists()
 
 
-def test_a_misspelt_key_in_the_file_is_named(arguments, tmp_path):
-    text = (CONFIGS / "eyesim" / "student.yaml").read_text().replace("batch_size", "batchsize")
+@pytest.mark.parametrize(
+    ("name", "key", "wrong"),
+    [
+        ("student", "batch_size: 16", "batchsize: 16"),
+        ("distill", "curriculum: null", "curriculm: {}"),  # which jsonargparse alone would pass over
+    ],
+)
+def test_a_misspelt_key_in_the_file_is_named(tmp_path, name, key, wrong):
+    text = (CONFIGS / "eyesim" / f"{name}.yaml").read_text()
+    assert key in text
     path = tmp_path / "mine.yaml"
-    path.write_text(text)
-    with pytest.raises(ConfigError, match="batchsize") as caught:
+    path.write_text(text.replace(key, wrong))
+    with pytest.raises(ConfigError, match=wrong.split(":")[0]) as caught:
         train([f"--config={path}"])
     assert "\n" not in str(caught.value)
 
