@@ -46,11 +46,12 @@ def synth(options: argparse.Namespace) -> int:
 def train(arguments: list[str]) -> int:
     """Train what the arguments say."""
     from snnkd.models import load_model
+    from snnkd.recordings.summary_table import counted
     from snnkd.training import train as run
 
     folder = run(arguments)
     facts = load_model(folder)[1].training
-    told = f"{facts['epochs']} epochs"
+    told = counted(facts["epochs"], "epoch")
     if (uar := facts.get("val_uar")) is not None:
         told += f", UAR {uar:.1%} on persons of the validation subset"
     print(f"wrote {folder}: {told}\nscore it on others: snnkd evaluate {folder} --data DATA")

@@ -58,8 +58,10 @@ def make_parser() -> Parser:
     sub.add_argument("--seed", type=types.seed, default=2, help="of persons and training (default: 2)")
     sub.add_argument("--workers", type=types.positive, default=2, help="processes that make data (default: 2)")
 
-    sub = add("info", recordings.info, "what is in recordings or datasets")
-    sub.add_argument("paths", type=Path, nargs="+", metavar="FILE", help="a recording, or a dataset's folder")
+    sub = add("info", recordings.info, "what is in recordings, datasets or models")
+    sub.add_argument(
+        "paths", type=Path, nargs="+", metavar="FILE", help="a recording, or the folder of a dataset or a model"
+    )
     sub.add_argument("--json", action="store_true", help="print JSON; of several files, a list")
     sub.add_argument("--check", action="store_true", help="of datasets: all that is missing, broken or does not fit")
     sub.add_argument("--images", action="store_true", help="with --check: read every image and event too")

@@ -1,4 +1,4 @@
-"""The commands on recordings: ``info``, ``data convert`` and ``data simulate``."""
+"""The commands on recordings: ``info`` (of datasets and models, too), ``data convert`` and ``data simulate``."""
 
 import argparse
 import shutil
@@ -14,12 +14,15 @@ from snnkd.errors import ConfigError, SnnkdError, SnnkdWarning
 READING = ("unit", "columns", "sensor_size", "camera", "fps")
 """Options that are handed to ``open_recording``."""
 
+MODEL = "config.json"
+"""What tells a model folder; the package of models would be long in loading for a recording."""
+
 PIPED = 100
 """Characters of a line where no terminal says how wide it is."""
 
 
 def info(options: argparse.Namespace) -> int:
-    """Print what is in recordings or datasets; what cannot be read is named, and the others go on."""
+    """Print what is in recordings, datasets or models; what cannot be read is named, and the others go on."""
     if options.images and not options.check:
         raise ConfigError("--images: goes with --check only; add it")
     found: list[dict[str, Any]] = []
@@ -69,10 +72,17 @@ def _look(path: Path, reading: dict[str, Any]) -> tuple[dict[str, Any], str]:
             raise ConfigError(f"{path}: is a dataset, which takes no --{next(iter(reading)).replace('_', '-')}")
         facts = datasets.describe(path)
         return facts, datasets.table(facts)
+    width = shutil.get_terminal_size((PIPED, 24)).columns
+    if (path / MODEL).is_file():
+        if reading:
+            raise ConfigError(f"{path}: is a model, which takes no --{next(iter(reading)).replace('_', '-')}")
+        from snnkd.models import summary as models
+
+        facts = models.describe(path)
+        return facts, models.table(facts, width)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SnnkdWarning)  # the table has them
         facts = describe(open_recording(path, **reading))
-    width = shutil.get_terminal_size((PIPED, 24)).columns
     return facts, table(facts, width)
 
 
