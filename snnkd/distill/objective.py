@@ -1,5 +1,7 @@
 """One term of the loss, as YAML names it, and the module that is built of it."""
 
+import importlib
+import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,7 +19,8 @@ class Objective:
     """One term of the loss, as YAML names it.
 
     Args:
-        name: of :data:`~snnkd.distill.objectives.OBJECTIVES`.
+        name: of :data:`~snnkd.distill.objectives.OBJECTIVES`, or ``module.Class`` of a
+            :class:`~snnkd.distill.objectives.term.Term` of one's own.
         weight: its factor in the sum, zero or above.
         student_feature: for a feature objective, the student's feature (``student.feature_shapes`` lists them).
         teacher_feature: likewise the teacher's.
@@ -48,23 +51,40 @@ DEFAULT_OBJECTIVES = (
 
 def names_of(objectives: Sequence[Objective]) -> list[str]:
     """Each objective's name; of several with one name each gets its features, or its number, too."""
-    plain = [objective.name for objective in objectives]
+    plain = [objective.name.rpartition(".")[2] for objective in objectives]
     names: list[str] = []
-    for number, objective in enumerate(objectives):
-        name = objective.name
+    for number, (name, objective) in enumerate(zip(plain, objectives, strict=True)):
         if plain.count(name) > 1 and objective.student_feature is not None:
             name += f"_{objective.student_feature}_{objective.teacher_feature}"
         names.append(f"{name}_{number}" if name in names else name)
     return names
 
 
+def term_class(key: str, name: str) -> type[Term]:
+    """Return the class that a name stands for: one of ours, or one that is imported."""
+    if name in OBJECTIVES:
+        return OBJECTIVES[name]
+    module, _, cls = name.rpartition(".")
+    if not module:
+        known = ", ".join(OBJECTIVES)
+        raise ConfigError(f"{key}.name: {name!r} is no objective, choose from {known}, or give MODULE.CLASS of yours")
+    try:
+        found = getattr(importlib.import_module(module), cls)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ConfigError(
+            f"{key}.name: {name!r} cannot be imported ({error}): its module must lie where Python looks, "
+            "such as a folder in PYTHONPATH"
+        ) from None
+    if not (inspect.isclass(found) and issubclass(found, Term)):
+        raise ConfigError(f"{key}.name: {name!r} is no subclass of snnkd.distill.objectives.Term")
+    return found
+
+
 def build_term(key: str, objective: Objective, teacher: EyeNetwork, student: EyeNetwork) -> Term:
     """Build an objective's term, or say what cannot work."""
-    if objective.name not in OBJECTIVES:
-        raise ConfigError(f"{key}.name: {objective.name!r} is no objective, choose from {', '.join(OBJECTIVES)}")
+    kind = term_class(key, objective.name)
     if not objective.weight >= 0:
         raise ConfigError(f"{key}.weight: must be zero or above, got {objective.weight}")
-    kind = OBJECTIVES[objective.name]
     shapes: dict[str, tuple[int, ...]] = {}
     for role, network in (("student", student), ("teacher", teacher)):
         feature = getattr(objective, f"{role}_feature")

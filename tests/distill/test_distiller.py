@@ -1,8 +1,14 @@
 """The distiller: what is trained, what is frozen, and what is refused before it starts."""
 
+import re
+import sys
+import textwrap
+from pathlib import Path
+
 import pytest
 import torch
 
+from snnkd.datasets import EyeSim
 from snnkd.distill import Curriculum, Distiller, Objective
 from snnkd.errors import ConfigError
 from snnkd.models import EventStudent, FrameTeacher
@@ -94,6 +100,55 @@ def test_the_teacher_follows_to_another_dtype():
 def test_what_cannot_work_is_refused_by_its_key(objective, message):
     with pytest.raises(ConfigError, match=message):
         Distiller(*networks(), [objective])
+
+
+def documented(name):
+    """The documentation's Python that begins with this file's name."""
+    docs = (Path(__file__).parents[2] / "docs" / "distill.rst").read_text()
+    code = re.search(rf"\.\. code-block:: python\n\n(   # {name}\n(?:   .*\n|\n)+)", docs)
+    return textwrap.dedent(code[1])
+
+
+def test_the_documented_loop_teaches(eyesim_root):
+    torch.manual_seed(0)
+    teacher, student = FrameTeacher((32, 32), (4, 6, 8, 8)), EventStudent((32, 32), (4, 6, 8, 8))
+    dataset = EyeSim(eyesim_root, "train", size=(32, 32), steps=4, window_us=33_333)
+    before = [p.clone() for p in student.parameters()]
+    names = {"teacher": teacher, "student": student, "dataset": dataset}
+    exec(documented("loop.py"), names)
+    assert names["step"].loss.isfinite()
+    assert all(not torch.equal(a, b) for a, b in zip(before, student.parameters(), strict=True))
+
+
+@pytest.fixture
+def mine(tmp_path, monkeypatch):
+    """The documentation's module with an objective of one's own, where Python looks."""
+    (tmp_path / "mine.py").write_text(documented("mine.py"))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    yield
+    sys.modules.pop("mine", None)
+
+
+def test_an_objective_of_ones_own_is_named_by_its_path(mine, batch):
+    teacher, student = networks()
+    step = Distiller(teacher, student, [Objective("mine.MeanGap", 0.5, options={"power": 1.0})])(batch)
+    expected = (student.run(batch["events"]).logits.mean(0) - teacher.run(batch["frames"]).logits.mean(0)).abs().mean()
+    assert step.terms["MeanGap"].item() == pytest.approx(expected.item(), rel=1e-6)
+    assert step.loss.item() == pytest.approx((step.terms["label"] + 0.5 * step.terms["MeanGap"]).item(), rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("nowhere.Gap", r"'nowhere.Gap' cannot be imported \(No module named 'nowhere'\): .*PYTHONPATH"),
+        ("mine.Absent", "'mine.Absent' cannot be imported"),
+        (".", "cannot be imported|is no objective"),
+        ("mine.mean_gap", "'mine.mean_gap' is no subclass of snnkd.distill.objectives.Term"),
+    ],
+)
+def test_an_objective_that_cannot_be_imported_is_refused_by_its_key(mine, name, message):
+    with pytest.raises(ConfigError, match=rf"objectives\[0\].name: .*{message}"):
+        Distiller(*networks(), [Objective(name)])
 
 
 def test_a_teacher_of_other_classes_is_refused():
