@@ -45,7 +45,11 @@ class Distiller(nn.Module):
     ``distiller.parameters()`` trains them.
 
     A label of -1 means that a clip has none. The cross-entropy, and objectives that need labels, look at the other
-    clips of the batch alone; with none of them their term is zero.
+    clips of the batch alone; with none of them their term is zero, and its learned weight stays as it is. Of several
+    processes each takes its own mean over the clips that have one.
+
+    Under autocast the networks run in its precision, and the terms in float32: bfloat16 holds three digits of a
+    logarithm, in which a divergence falls below zero, and cosines fall on coarse steps.
 
     Args:
         teacher: a trained network on any modality.
@@ -135,32 +139,44 @@ class Distiller(nn.Module):
         student = self.student.run(self._shown(batch, progress))
         with torch.no_grad():
             teacher = self._taught(batch)
-        labels = batch["labels"]
+        with torch.autocast(student.logits.device.type, enabled=False):
+            return self._step(student, teacher, batch["labels"], progress)
+
+    def _step(self, student: Output, teacher: Output, labels: Tensor, progress: float) -> Step:
         known = (labels >= 0).nonzero().squeeze(1)
-        terms = {"label": self._label_term(student.logits, labels, known)}
+        logits = _precise(student.logits)
+        terms = {"label": self._label_term(logits, labels, known)}
+        absent = set() if len(known) else {"label"}
         for name, objective, term in zip(self.names, self.objectives, self.terms, strict=True):
             view = View(
-                student.logits,
-                teacher.logits,
+                logits,
+                _precise(teacher.logits),
                 labels,
-                student.features.get(objective.student_feature or ""),
-                teacher.features.get(objective.teacher_feature or ""),
+                _feature(student, objective.student_feature),
+                _feature(teacher, objective.teacher_feature),
                 progress,
             )
             if term.labels and len(known) < len(labels):
                 if not len(known):
-                    terms[name] = student.logits.sum() * 0
+                    terms[name] = logits.sum() * 0
+                    absent.add(name)
                     continue
                 view = view.of(known)
             terms[name] = term(view)
-        weighted = self._weighted(terms)
+        weighted = self._weighted(terms, absent)
         groups: dict[Kind, Tensor] = {}
         kinds: list[Kind] = ["labels", *("features" if term.features else "logits" for term in self.terms)]
         for kind, name in zip(kinds, ["label", *self.names], strict=True):
             if name in weighted:
                 part = self._factor(kind, progress) * weighted[name]
                 groups[kind] = groups[kind] + part if kind in groups else part
-        return Step(torch.stack(list(groups.values())).sum(), terms, student.logits, groups)
+        loss = torch.stack(list(groups.values())).sum()
+        # Of several processes each must have a gradient, if of zero, of all parameters.
+        for name, objective, term in zip(self.names, self.objectives, self.terms, strict=True):
+            if name in absent or not objective.weight:
+                for parameter in term.parameters():
+                    loss = loss + parameter.sum() * 0
+        return Step(loss, terms, logits, groups)
 
     def _shown(self, batch: dict[str, Tensor], progress: float) -> Tensor:
         x = self.student.take(batch)
@@ -183,12 +199,19 @@ class Distiller(nn.Module):
             return read.sum() * 0
         return functional.cross_entropy(read[known], labels[known], label_smoothing=self.label_smoothing)
 
-    def _weighted(self, terms: dict[str, Tensor]) -> dict[str, Tensor]:
+    def _weighted(self, terms: dict[str, Tensor], absent: set[str]) -> dict[str, Tensor]:
         if self.weights is not None:
-            names = self.weights.names
-            return dict(zip(names, self.weights([terms[name] for name in names]), strict=True))
+            return self.weights({name: terms[name] for name in self.weights.names}, absent)
         fixed = {"label": self.label_weight} | dict(zip(self.names, (o.weight for o in self.objectives), strict=True))
         return {name: fixed[name] * term for name, term in terms.items() if fixed[name]}
 
     def _factor(self, kind: Kind, progress: float) -> float:
         return 1.0 if self.curriculum is None else self.curriculum.factor(kind, progress)
+
+
+def _precise(tensor: Tensor) -> Tensor:
+    return tensor if tensor.dtype == torch.float64 else tensor.float()
+
+
+def _feature(output: Output, name: str | None) -> Tensor | None:
+    return None if name is None else _precise(output.features[name])

@@ -1,7 +1,6 @@
 """A frozen teacher answers the same clip only once."""
 
 import hashlib
-from collections import OrderedDict
 from collections.abc import Iterable
 
 import torch
@@ -13,8 +12,8 @@ Key = tuple[str, int, int]
 
 
 def network_hash(network: torch.nn.Module) -> str:
-    """Return a digest of a network's class and weights: two that answer differently have different ones."""
-    digest = hashlib.sha256(type(network).__qualname__.encode())
+    """Return a digest of a network's class, arguments and weights: two that answer differently have different ones."""
+    digest = hashlib.sha256(f"{type(network).__qualname__}{getattr(network, 'arguments', None)}".encode())
     for name, tensor in network.state_dict().items():
         flat = tensor.detach().cpu().contiguous().reshape(-1)
         digest.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())
@@ -23,7 +22,10 @@ def network_hash(network: torch.nn.Module) -> str:
 
 
 class TeacherCache:
-    """Logits and the features that are asked for, kept in memory clip by clip, the longest unused going first.
+    """Logits and the features that are asked for, kept in memory clip by clip, as many as there is room for.
+
+    The first ones stay: epochs come in another order each time, in which dropping the longest unused loses most of
+    what is needed next.
 
     A clip's key is the teacher's hash, the sample's place in its dataset, and the seed of its augmentation and start: a
     clip cut or moved otherwise has another seed and is another clip. So a cache helps where seeds come again
@@ -43,7 +45,7 @@ class TeacherCache:
         self.bytes = 0
         self.hits = 0
         self.misses = 0
-        self._kept: OrderedDict[Key, tuple[Tensor, ...]] = OrderedDict()
+        self._kept: dict[Key, tuple[Tensor, ...]] = {}
 
     def run(self, x: Tensor, index: Tensor, seeds: Tensor) -> Output:
         """Return what ``teacher.run(x)`` returns for ``x (T, B, ...)``, asking it for unknown clips alone.
@@ -68,14 +70,10 @@ class TeacherCache:
         return Output(logits, named, None)
 
     def _keep(self, key: Key, answer: tuple[Tensor, ...]) -> None:
-        if key in self._kept:
-            self._kept.move_to_end(key)
-            return
-        self._kept[key] = answer
-        self.bytes += _size(answer)
-        while self.bytes > self.limit_bytes and self._kept:
-            _, gone = self._kept.popitem(last=False)
-            self.bytes -= _size(gone)
+        size = _size(answer)
+        if key not in self._kept and self.bytes + size <= self.limit_bytes:
+            self._kept[key] = answer
+            self.bytes += size
 
 
 def _size(answer: tuple[Tensor, ...]) -> int:

@@ -1,5 +1,7 @@
 """Weights of the terms that are learned with the student (Kendall et al. 2018, arXiv 1705.07115)."""
 
+from collections.abc import Collection
+
 import torch
 from torch import Tensor, nn
 
@@ -13,7 +15,8 @@ class LearnedWeights(nn.Module):
 
     A term that stays large gets a small weight, and :math:`s_i` keeps weights from all going to zero. The start,
     :math:`s_i = -\log(2w_i)`, makes the first step that of the fixed weights :math:`w_i`. Weights stay within
-    :math:`e^{\pm 4}` of where they began, so that a term near zero cannot take over.
+    :math:`e^{\pm 4}` of where they began, :math:`s_i` being its start :math:`+ 4\tanh(r_i/4)` of the parameter
+    :math:`r_i`, so that a term near zero cannot take over, and none is caught at the bound.
 
     Args:
         names: of the terms.
@@ -32,16 +35,21 @@ class LearnedWeights(nn.Module):
                 raise ValueError(f"{name}: a learned weight must begin above zero, got {weight}")
         self.names = names
         self.register_buffer("start", -torch.log(2 * torch.tensor(weights)), persistent=False)
-        self.log_variance = nn.Parameter(self.start.clone())
+        self.moved = nn.Parameter(torch.zeros(len(weights)))
 
     def bounded(self) -> Tensor:
         """:math:`s`, within 4 of its start."""
-        return self.start + (self.log_variance - self.start).clamp(-4, 4)
+        return self.start + 4 * torch.tanh(self.moved / 4)
 
-    def forward(self, losses: list[Tensor]) -> list[Tensor]:
-        """Return each term of the sum, its share of the penalty included, in the order of ``names``."""
+    def forward(self, losses: dict[str, Tensor], absent: Collection[str] = ()) -> dict[str, Tensor]:
+        """Return each term of the sum by name, its share of the penalty included.
+
+        ``absent`` are terms that the batch said nothing of, such as of labels that it does not have: they are zero,
+        and their weights do not move.
+        """
         s = self.bounded()
-        return [0.5 * (torch.exp(-s[i]) * loss + s[i]) for i, loss in enumerate(losses)]
+        parts = {name: 0.5 * (torch.exp(-s[i]) * losses[name] + s[i]) for i, name in enumerate(self.names)}
+        return {name: 0 * part if name in absent else part for name, part in parts.items()}
 
     @torch.no_grad()
     def weights(self) -> dict[str, float]:

@@ -48,7 +48,7 @@ def test_memory_is_bounded_and_answers_stay_right(teacher):
             got = cache.run(frames[:, b : b + 1], torch.tensor([b]), torch.tensor([0]))
             torch.testing.assert_close(got.logits, teacher.run(frames[:, b : b + 1]).logits)
             assert cache.bytes <= cache.limit_bytes
-    assert cache.hits == 0  # the one that is needed next is always the one that was dropped
+    assert cache.hits == 2  # what there was room for stays
 
 
 def test_other_weights_have_another_hash(teacher):
@@ -57,3 +57,9 @@ def test_other_weights_have_another_hash(teacher):
     with torch.no_grad():
         teacher.head.bias[0] += 1e-3
     assert network_hash(teacher) != before
+
+
+def test_an_argument_that_is_no_weight_is_in_the_hash(teacher):
+    other = FrameTeacher((32, 32), (4, 6), difference_gain=40.0)
+    other.load_state_dict(teacher.state_dict())
+    assert network_hash(other) != network_hash(teacher)

@@ -38,9 +38,11 @@ def correlation(student_features: Tensor, teacher_features: Tensor, *, temperatu
 def relation_codes(teacher: Tensor, subspaces: int, levels: int) -> Tensor:
     """How alike each pair is in each part of the teacher's features ``(B, D)``: codes ``(B, B, subspaces)``.
 
-    The features are split into ``subspaces`` of equal width (the last entries are left out where they do not divide),
-    and the cosine of each pair in each, from -1 to 1, into ``levels`` of equal width.
+    The features less the batch's mean are split into ``subspaces`` of equal width (the last entries are left out where
+    they do not divide), and the cosine of each pair in each, from -1 to 1, into ``levels`` of equal width. (Of features
+    that are never below zero, as most teachers' are, half of the codes would not occur without the mean taken off.)
     """
+    teacher = teacher - teacher.mean(0)
     width = teacher.shape[1] // subspaces
     parts = teacher[:, : subspaces * width].reshape(len(teacher), subspaces, width).transpose(0, 1)
     alike = torch.stack([cosines(part) for part in parts], dim=-1)

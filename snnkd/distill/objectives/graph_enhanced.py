@@ -15,17 +15,21 @@ from snnkd.distill.objectives._relations import cosines, equal_batches, others, 
 from snnkd.distill.objectives.term import Shapes, Term, View
 
 
-def graph_enhanced(student_features: Tensor, edges: Tensor, *, sharpness: float = 5.0) -> Tensor:
+def graph_enhanced(
+    student_features: Tensor, edges: Tensor, bias: Tensor | float = 0.0, *, sharpness: float = 5.0
+) -> Tensor:
     r"""The student's cosine graph as the denoised graph of the teacher has it.
 
     .. math::
 
-        \mathcal L = \underset{i \ne j}{\mathrm{mean}}\; \mathrm{BCE}\big(\sigma(a \cos(h^s_i, h^s_j)),\;
+        \mathcal L = \underset{i \ne j}{\mathrm{mean}}\; \mathrm{BCE}\big(\sigma(a \cos(h^s_i, h^s_j) + b),\;
             \mathrm{sg}\,\hat A_{ij}\big)
 
     Args:
         student_features: ``(B, D)`` or ``(B, C, H, W)``.
         edges: :math:`\hat A`, probabilities ``(B, B)``: see :class:`GraphEnhanced`. No gradient reaches it.
+        bias: *b*. Firing rates are not below zero, and neither are their cosines: without it no pair could be told
+            to have no edge.
         sharpness: *a* > 0.
 
     Raises:
@@ -40,7 +44,9 @@ def graph_enhanced(student_features: Tensor, edges: Tensor, *, sharpness: float 
     if number < 2:
         return zero(student)
     pairs = others(number, student.device)
-    return functional.binary_cross_entropy_with_logits(sharpness * cosines(student)[pairs], edges.detach()[pairs])
+    return functional.binary_cross_entropy_with_logits(
+        sharpness * cosines(student)[pairs] + bias, edges.detach()[pairs]
+    )
 
 
 def nearest_neighbours(features: Tensor, neighbours: int) -> Tensor:
@@ -92,7 +98,7 @@ class GraphEnhanced(Term):
         neighbours: of a sample, 1 or more.
         hidden, latent: widths of the encoder.
         bound_weight: of the auto-encoder's own loss, above zero: it shares no parameter with the student.
-        sharpness: as of the function.
+        sharpness: as of the function, whose bias is learned, beginning where a cosine of one half is undecided.
     """
 
     name = "graph_enhanced"
@@ -114,6 +120,7 @@ class GraphEnhanced(Term):
             raise ValueError(f"neighbours, hidden and latent must be 1 or more, got {neighbours}, {hidden}, {latent}")
         check_factor(bound_weight=bound_weight)
         self.neighbours, self.bound_weight, self.sharpness = neighbours, bound_weight, sharpness
+        self.bias = nn.Parameter(torch.tensor(-sharpness / 2))
         self.shared = nn.Linear(math.prod(shapes.teacher), hidden, bias=False)
         self.mean = nn.Linear(hidden, latent, bias=False)
         self.log_deviation = nn.Linear(hidden, latent, bias=False)
@@ -124,9 +131,7 @@ class GraphEnhanced(Term):
         assert view.teacher_features is not None
         student, teacher = equal_batches("graph_enhanced", view.student_features.mean(0), view.teacher_features.mean(0))
         if len(student) < 2:
-            return (
-                zero(student) + zero(self.log_deviation(self.shared(teacher))) + zero(self.mean(self.shared(teacher)))
-            )
+            return torch.stack([zero(student), *map(zero, self.parameters())]).sum()
         adjacency = nearest_neighbours(teacher, self.neighbours).to(teacher.dtype)
         mean, log_deviation = self.encode(teacher, adjacency)
         z = mean
@@ -134,7 +139,8 @@ class GraphEnhanced(Term):
             z = mean + log_deviation.exp() * torch.randn_like(mean)
         logits = z @ z.T
         bound = evidence_bound(logits, adjacency, mean, log_deviation)
-        return graph_enhanced(student, logits.sigmoid(), sharpness=self.sharpness) + self.bound_weight * bound
+        told = graph_enhanced(student, logits.sigmoid(), self.bias, sharpness=self.sharpness)
+        return told + self.bound_weight * bound
 
     def encode(self, x: Tensor, adjacency: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and logarithm of the deviation of each sample's latent vector, ``(B, latent)`` each."""

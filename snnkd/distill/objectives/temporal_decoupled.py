@@ -34,7 +34,8 @@ def temporal_decoupled(
         z^+ = \mathrm{mean}\{z_s[t] : \arg\max z_s[t] = y\}
 
     with :math:`\mathrm{KD}(a, b) = \tau^2\,\mathrm{KL}(\sigma(b/\tau)\,\|\,\sigma(a/\tau))`, batch mean. The last sum
-    is zero for a sample without a right step.
+    is zero for a sample without a right step. The first takes the place of the distiller's own cross-entropy: give
+    ``label_weight: 0`` beside this objective, or labels count twice.
 
     Args:
         student_logits: ``(T, B, K)``.

@@ -201,10 +201,17 @@ def test_relation_codes_are_cosines_in_subspaces():
     rng = np.random.default_rng(4)
     h = rng.normal(size=(B, 11))  # three parts of three; two entries are left out
     got = relation_codes(torch.tensor(h), 3, 4).numpy()
+    h = h - h.mean(0)
     for i, j in PAIRS:
         for m in range(3):
             part = slice(3 * m, 3 * m + 3)
             assert got[i, j, m] == min(3, int((cos(h[i, part], h[j, part]) + 1) / 2 * 4))
+
+
+def test_features_that_are_never_below_zero_use_every_code():
+    torch.manual_seed(0)
+    codes = relation_codes(torch.randn(64, 32).relu(), 4, 4)
+    assert (codes.flatten().bincount(minlength=4) > 0.02 * codes.numel()).all()
 
 
 def test_relations_can_be_learned_to_be_predicted():
@@ -269,9 +276,24 @@ def test_graph_enhanced(case):
     edges = rng.random((B, B))
     total = []
     for i, j in PAIRS:
-        p = 1 / (1 + math.exp(-3 * cos(s[i], s[j])))
+        p = 1 / (1 + math.exp(-3 * cos(s[i], s[j]) + 1.5))
         total.append(-edges[i, j] * math.log(p) - (1 - edges[i, j]) * math.log(1 - p))
-    assert graph_enhanced(*t(s, edges), sharpness=3.0).item() == pytest.approx(np.mean(total))
+    assert graph_enhanced(*t(s, edges), -1.5, sharpness=3.0).item() == pytest.approx(np.mean(total))
+
+
+def test_firing_rates_can_say_that_there_is_no_edge():
+    """With the bias learned, features that are never below zero come near a graph of three groups."""
+    torch.manual_seed(0)
+    term = OBJECTIVES["graph_enhanced"](Shapes(7, (16,), (8,)))
+    group = torch.arange(24) % 3
+    edges = (group[:, None] == group[None]).float()
+    free = torch.rand(24, 16, requires_grad=True)
+    optimiser = torch.optim.Adam([free, term.bias], 0.05)
+    for _ in range(300):
+        optimiser.zero_grad()
+        graph_enhanced(free.relu(), edges, term.bias).backward()
+        optimiser.step()
+    assert graph_enhanced(free.relu(), edges, term.bias).item() < 0.2  # 0.5 and more without a bias
 
 
 def test_the_evidence_bound():
