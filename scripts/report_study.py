@@ -18,7 +18,19 @@ def study(plan_path: Path, results: Path) -> str:
     plan = read_plan(plan_path)
     done = read(plan, results)
     answers = {name: gather(rows) for name, rows in done.items()}
-    heads = ["", "seeds", "UAR", "95%", "against labels alone", "p", "weights", "firing", "energy per clip", "training"]
+    heads = [
+        "",
+        "seeds",
+        "UAR",
+        "95%",
+        "against labels alone",
+        "p",
+        "folds ahead",
+        "weights",
+        "firing",
+        "energy per clip",
+        "training",
+    ]
     lines = [f"| {' | '.join(heads)} |", f"|{' --- |' * len(heads)}"]
     group = None
     for name, rows in done.items():
@@ -36,9 +48,23 @@ def study(plan_path: Path, results: Path) -> str:
         "its row alone. Energy is arithmetic at 45 nm, fp32; "
         "training times are of one thread or, where marked, of a GPU, with other trainings on the machine.",
     ]
+    lines[-1] += _redrawn(plan, results, done)
     if left:
         lines[-1] += f" Not trained yet: {len(left)} of {len(plan.rows)} rows."
     return "\n".join(lines)
+
+
+def _redrawn(plan: Plan, results: Path, done: dict[str, list[dict[str, Any]]]) -> str:
+    """What trainings came to that were repeated under their seed on another machine (``NAME/again/``)."""
+    first = {(name, row["seed"]): row for name, rows in done.items() for row in rows}
+    again = [json.loads(path.read_text()) for path in sorted((results / plan.name / "again").glob("*.json"))]
+    moved = [100 * (row["uar"] - first[key]["uar"]) for row in again if (key := (row["row"], row["seed"])) in first]
+    if not moved:
+        return ""
+    return (
+        f" What one draw is worth: {len(moved)} of these trainings, repeated under the same seed on another processor "
+        f"(float32 in place of bfloat16), came to {min(moved):+.1f} to {max(moved):+.1f} points of the first."
+    )
 
 
 def read(plan: Plan, results: Path) -> dict[str, list[dict[str, Any]]]:
@@ -58,18 +84,19 @@ def read(plan: Plan, results: Path) -> dict[str, list[dict[str, Any]]]:
 
 def _line(says: str, rows: list[dict[str, Any]], mine: Answers, base: Answers | None, seeds: int) -> str:
     score = uar(mine)
-    gap, p = "", ""
+    gap, p, ahead = "", "", ""
     if base is not None and base is not mine and {key for key, _ in mine.keys} & {key for key, _ in base.keys}:
         found = compare(mine, base)
         if found.uar.low is not None and found.uar.high is not None and found.uar.value is not None:
             gap = f"{100 * found.uar.value:+.1f} ({100 * found.uar.low:+.1f} to {100 * found.uar.high:+.1f})"
             p = "<0.001" if found.p < 0.001 else f"{found.p:.2g}"
+            ahead = f"{found.ahead[0]} of {found.ahead[1]}"
     mean = {key: sum(row[key] or 0.0 for row in rows) / len(rows) for key in ("joules", "spike_rate", "training_s")}
     span = "" if score.low is None or score.high is None else f"{100 * score.low:.0f} to {100 * score.high:.0f}"
     rate = "" if rows[0]["spike_rate"] is None else f"{mean['spike_rate']:.1%}"
     minutes = f"{mean['training_s'] / 60:.0f} min" + " (GPU)" * any(row["device"] != "cpu" for row in rows)
     return (
-        f"| {says} | {len(rows)}/{seeds} | {100 * (score.value or 0):.1f} | {span} | {gap} | {p} "
+        f"| {says} | {len(rows)}/{seeds} | {100 * (score.value or 0):.1f} | {span} | {gap} | {p} | {ahead} "
         f"| {rows[0]['parameters']:,} | {rate} | {joules_text(mean['joules'])} | {minutes} |"
     )
 

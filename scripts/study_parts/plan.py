@@ -27,6 +27,11 @@ import yaml
 
 KEYS = {"network", "teacher", "start_from", "objectives", "distillation", "data", "training", "group", "says"}
 LINKS = ("teacher", "start_from")
+MODULE_OPTIONS = (
+    "learning_rate", "weight_decay", "label_smoothing", "optimizer", "spike_rate_target", "spike_rate_weight",
+)  # fmt: skip
+"""Settings of a row's training that the module takes; the trainer takes the others"""
+TRAINER_OPTIONS = ("epochs", "precision", "clip", "ema_decay")
 
 
 @dataclass(frozen=True)
@@ -105,10 +110,14 @@ def read_plan(path: Path) -> Plan:
                 raise SystemExit(f"{path}: rows.{name}.{kind}: {other!r} must be a row above")
         if given.get("objectives") and "teacher" not in links:
             raise SystemExit(f"{path}: rows.{name}: has objectives and no teacher")
+        training = {**content["training"], **given.get("training", {})}
+        if unknown := set(training) - {*MODULE_OPTIONS, *TRAINER_OPTIONS}:
+            known = ", ".join(sorted({*MODULE_OPTIONS, *TRAINER_OPTIONS}))
+            raise SystemExit(f"{path}: rows.{name}.training: unknown key {sorted(unknown)[0]!r}, there are {known}")
         settings = {
             "network": given.get("network", content["student"]),
             "data": {**content["data"], **given.get("data", {})},
-            "training": {**content["training"], **given.get("training", {})},
+            "training": training,
             "objectives": given.get("objectives", []),
             "distillation": given.get("distillation", {}),
         }

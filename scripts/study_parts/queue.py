@@ -1,15 +1,15 @@
 """Which training is next: results that are there are kept, and several processes share what is left.
 
-A job is taken by creating its lock with the process's number in it; the lock of a process that is no more is taken
-over, so that a run that was killed is done again.
+A job is taken by creating its lock (:mod:`study_parts.lock`); that of a process that is no more is taken over, so that
+a run that was killed is done again.
 """
 
 import json
-import os
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from .lock import Lock
 from .plan import Job, Plan
 
 WAIT_S = 5.0
@@ -24,25 +24,31 @@ class Queue:
         self.plan, self.jobs, self.results, self.models, self.digest = plan, list(jobs), results, models, digest
 
     def done(self, job: Job) -> bool:
-        """Whether the result is there and of these settings, and the model, which others may go on from."""
+        """Whether the result is there, and of these settings."""
         path = self.results / f"{job.key}.json"
         if not path.exists():
             return False
         return str(json.loads(path.read_text())["digest"]) == self.digest(job)
 
+    def trained(self, job: Job) -> bool:
+        """Whether its model is here, and of these settings, so that others may go on from it.
+
+        Results travel without their models, so a result is no sign of what the model's folder holds.
+        """
+        mark = self._mark(job)
+        return (self.models / job.key).exists() and mark.exists() and mark.read_text() == self.digest(job)
+
     def ready(self, job: Job) -> bool:
         """Whether all that it goes on from is trained here."""
-        return all(
-            self.done(Job(self.plan.rows[name], job.seed)) and (self.models / f"{name}-{job.seed}").exists()
-            for name in job.row.links.values()
-        )
+        linked = (Job(self.plan.rows[name], job.seed) for name in job.row.links.values())
+        return all(self.done(other) and self.trained(other) for other in linked)
 
     def needed(self, job: Job) -> bool:
         """Whether it is to be run: there is no result, or a model that is gone is to be gone on from."""
         if not self.done(job):
             return True
         followers = [j for j in self.jobs if job.row.name in j.row.links.values() and j.seed == job.seed]
-        return not (self.models / job.key).exists() and any(self.needed(j) for j in followers)
+        return not self.trained(job) and any(self.needed(j) for j in followers)
 
     def left(self) -> list[Job]:
         """What is still to be run."""
@@ -59,42 +65,23 @@ class Queue:
             left = [job for job in left if job not in blocked]
             if not left:
                 return failed
-            taken = next((job for job in left if self.ready(job) and self._take(job)), None)
+            taken = next((job for job in left if self.ready(job) and self._lock(job).take()), None)
             if taken is None:
                 time.sleep(WAIT_S)  # others are at what is left
                 continue
             try:
                 if self.needed(taken):
-                    run(taken)
+                    self._mark(taken).unlink(missing_ok=True)
+                    with self._lock(taken).beating():
+                        run(taken)
+                    self._mark(taken).write_text(self.digest(taken))
             except Exception as error:  # one failed training does not end the others
                 failed.append((taken, f"{type(error).__name__}: {error}"))
             finally:
-                self._lock(taken).unlink(missing_ok=True)
+                self._lock(taken).release()
 
-    def _lock(self, job: Job) -> Path:
-        return self.models / f"{job.key}.lock"
+    def _lock(self, job: Job) -> Lock:
+        return Lock(self.models / f"{job.key}.lock")
 
-    def _take(self, job: Job) -> bool:
-        lock = self._lock(job)
-        try:
-            with open(lock, "x") as file:
-                file.write(str(os.getpid()))
-            return True
-        except FileExistsError:
-            pass
-        try:
-            owner = int(lock.read_text() or "0")
-            if owner:
-                os.kill(owner, 0)
-            return False
-        except ProcessLookupError:
-            # Whoever renames the dead one's lock away first may try again.
-            stale = lock.with_suffix(f".stale.{os.getpid()}")
-            try:
-                os.rename(lock, stale)
-            except FileNotFoundError:
-                return False
-            stale.unlink()
-            return self._take(job)
-        except (FileNotFoundError, ValueError, PermissionError):
-            return False
+    def _mark(self, job: Job) -> Path:
+        return self.models / f"{job.key}.digest"

@@ -24,12 +24,7 @@ from snnkd.training.evaluation import Predictions, run, score
 from snnkd.training.precision import bf16_in_hardware
 from snnkd.training.run import quiet
 
-from .plan import Job, Plan, Row
-
-OPTIONS = (
-    "learning_rate", "weight_decay", "label_smoothing", "optimizer", "spike_rate_target", "spike_rate_weight",
-)  # fmt: skip
-"""Settings of a row's training that the module takes; the trainer takes the others"""
+from .plan import MODULE_OPTIONS, Job, Plan, Row
 
 CLIPS_PROFILED = 56
 """Of the test set, spread over it; enough for an energy that moves by a percent"""
@@ -53,7 +48,7 @@ def module(row: Row, seed: int, models: Path) -> EmotionModule:
     """The Lightning module of a row; what it goes on from was trained before with the same seed."""
     settings = row.settings
     training = settings["training"]
-    options = {key: training[key] for key in OPTIONS if key in training}
+    options = {key: training[key] for key in MODULE_OPTIONS if key in training}
     if "start_from" in row.links:
         options["start_from"] = str(models / f"{row.links['start_from']}-{seed}")
     student = network(settings["network"])

@@ -146,6 +146,7 @@ class ResidualBlock(nn.Module):
 
     def __init__(self, in_channels: int, out_channels: int, stride: int) -> None:
         super().__init__()
+        self.stride = stride
         self.conv1 = nn.Conv2d(in_channels, out_channels, 3, stride, padding=1, bias=False)
         self.norm1 = nn.BatchNorm2d(out_channels)
         self.conv2 = nn.Conv2d(out_channels, out_channels, 3, padding=1, bias=False)
@@ -153,13 +154,16 @@ class ResidualBlock(nn.Module):
         self.shortcut: nn.Module = nn.Identity()
         if stride != 1 or in_channels != out_channels:
             self.shortcut = nn.Sequential(
-                nn.Conv2d(in_channels, out_channels, 1, stride, bias=False), nn.BatchNorm2d(out_channels)
+                nn.Conv2d(in_channels, out_channels, 1, bias=False), nn.BatchNorm2d(out_channels)
             )
 
     def forward(self, x: Tensor) -> Tensor:
         """Return ``relu(conv2(relu(conv1(x))) + shortcut(x))``, each convolution normalised."""
         y = functional.relu(self.norm1(self.conv1(x)))
-        return functional.relu(self.norm2(self.conv2(y)) + self.shortcut(x))
+        # What a 1×1 convolution of that stride sees, cut out beforehand: on processors with AVX2 alone oneDNN's own, of
+        # fewer than eight channels that lie last, writes past its buffer in backward, or gives wrong gradients.
+        kept = x[:, :, :: self.stride, :: self.stride]
+        return functional.relu(self.norm2(self.conv2(y)) + self.shortcut(kept))
 
 
 def stage_shapes(size: tuple[int, int], channels: list[int]) -> dict[str, tuple[int, int, int]]:

@@ -6,7 +6,7 @@ from torch import nn
 
 from snnkd.errors import ModelError
 from snnkd.models import STUDENT_SIZES, EventStudent, FrameStudent, FrameTeacher, parameter_count, predict
-from snnkd.models.blocks import SlowSynapses, SpikingStage
+from snnkd.models.blocks import ResidualBlock, SlowSynapses, SpikingStage
 
 
 def events(steps=5, batch=2, size=(64, 64), seed=0):
@@ -195,3 +195,23 @@ def test_a_batch_of_the_wrong_layout_is_refused():
         EventStudent(channels=(4, 8), blocks=(1,))
     with pytest.raises(ModelError, match="FrameStudent: has no binary_input"):
         FrameStudent(binary_input=True)
+
+
+@pytest.mark.parametrize("widths", [(4, 8), (3, 5), (16, 32)])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_residual_blocks_gradients_with_channels_last_are_those_of_float64(widths, threads):
+    """Few channels are what a processor's library of convolutions may have a way of its own for."""
+    torch.manual_seed(0)
+    exact = ResidualBlock(*widths, 2).double()
+    block = ResidualBlock(*widths, 2).to(memory_format=torch.channels_last)
+    block.load_state_dict(exact.state_dict())
+    x, g = torch.randn(96, widths[0], 16, 16), torch.randn(96, widths[1], 8, 8)
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        for network, dtype in ((exact, torch.float64), (block, torch.float32)):
+            network(x.to(dtype).contiguous(memory_format=torch.channels_last)).backward(g.to(dtype))
+    finally:
+        torch.set_num_threads(before)
+    for (name, p), q in zip(block.named_parameters(), exact.parameters(), strict=True):
+        torch.testing.assert_close(p.grad.double(), q.grad, rtol=1e-3, atol=1e-3 * float(q.grad.abs().max()), msg=name)

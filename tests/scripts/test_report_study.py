@@ -53,6 +53,22 @@ def test_rows_are_told_with_their_difference_and_others_are_left_out(plan, tmp_p
     assert "Not trained yet: 1 of 3 rows" in table
 
 
+def test_what_repeated_trainings_came_to_is_told(plan, tmp_path):
+    results, rng = tmp_path / "results", np.random.default_rng(0)
+    right = rng.random(48) < 0.5
+    result(plan, results, "labels", 0, right)
+    assert "one draw" not in study(plan, results)
+    first = results / "tiny" / "labels-0.json"
+    found = json.loads(first.read_text())
+    first.write_text(json.dumps(found | {"row": "labels", "uar": 0.5}))
+    (results / "tiny" / "again").mkdir()
+    for name, uar in (("labels-0", 0.46), ("absent-0", 0.1)):
+        told = found | {"row": name[:-2], "uar": uar}
+        (results / "tiny" / "again" / f"{name}.json").write_text(json.dumps(told))
+    assert "1 of these trainings" in study(plan, results)
+    assert "-4.0 to -4.0 points" in study(plan, results)
+
+
 def test_objectives_alone_are_told_once_each_has_a_result_and_corrected_together(tmp_path):
     path = tmp_path / "study.yaml"
     alone = {"group": "one objective", "teacher": "teacher"}

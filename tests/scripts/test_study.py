@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ SCRIPTS = Path(__file__).parents[2] / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 
 from study_parts.comparing import compare, gather, uar  # noqa: E402
+from study_parts.lock import LOST_S, Lock  # noqa: E402
 from study_parts.plan import read_plan  # noqa: E402
 from study_parts.queue import Queue  # noqa: E402
 
@@ -103,16 +105,65 @@ def test_one_failure_leaves_the_rest_and_what_needs_it_is_named(study, tmp_path)
     assert {job.key for job in jobs.jobs if jobs.done(job)} == {"labels-0", "teacher-1", "labels-1", "kd-1"}
 
 
-def test_the_lock_of_a_dead_process_is_taken_over_and_that_of_a_living_one_is_not(study, tmp_path):
-    jobs = queue(read_plan(study(seeds=[0])), tmp_path)
-    dead = subprocess.Popen([sys.executable, "-c", ""])
-    dead.wait()
-    (jobs.models / "teacher-0.lock").write_text(str(dead.pid))
-    (jobs.models / "labels-0.lock").write_text(str(os.getpid()))
-    teacher, labels = jobs.jobs[0], jobs.jobs[1]
-    assert not jobs._take(labels)
-    assert jobs._take(teacher)
-    assert not jobs._take(teacher)  # by now it is this process's
+def test_the_lock_of_a_dead_process_is_taken_over_and_that_of_a_living_one_is_not(tmp_path):
+    lock = Lock(tmp_path / "a.lock")
+    child = subprocess.Popen(
+        [sys.executable, "-c", "import sys; from study_parts.lock import Lock; from pathlib import Path\n"
+         "assert Lock(Path(sys.argv[1])).take(); print('mine', flush=True); sys.stdin.read()", str(lock.path)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(SCRIPTS)},
+    )  # fmt: skip
+    assert child.stdout.readline() == b"mine\n"
+    assert not lock.take()
+    child.kill()
+    child.wait()
+    assert lock.take()
+    assert not lock.take()  # by now it is this process's
+    lock.release()
+    assert lock.take()
+    # Another process that has the number of the one that died.
+    host, number, _ = lock.path.read_text().split()
+    lock.path.write_text(f"{host} {number} 1")
+    assert lock.take()
+
+
+def test_a_lock_of_another_machine_holds_as_long_as_it_is_touched(tmp_path, monkeypatch):
+    lock = Lock(tmp_path / "a.lock")
+    lock.path.write_text("elsewhere 1 2")
+    assert not lock.take()
+    past = time.time() - 2 * LOST_S
+    os.utime(lock.path, (past, past))
+    assert lock.take()
+    lock.release()
+    lock.path.write_text("")  # killed before it had written its name
+    assert not lock.take()
+    os.utime(lock.path, (past, past))
+    assert lock.take()
+    monkeypatch.setattr("study_parts.lock.BEAT_S", 0.01)
+    os.utime(lock.path, (past, past))
+    with lock.beating():
+        for _ in range(500):
+            if lock.path.stat().st_mtime > past + LOST_S:
+                break
+            time.sleep(0.01)
+        else:
+            pytest.fail("a held lock was not touched")
+
+
+def test_a_model_of_other_settings_is_not_gone_on_from(study, tmp_path):
+    """Results come with the checkout and models do not: a folder of that name may be of another study."""
+    jobs, order = queue(read_plan(study(seeds=[0])), tmp_path, names=["kd"]), []
+
+    def run(job):
+        order.append(job.key)
+        finish(jobs, job)
+
+    finish(jobs, jobs.jobs[0])
+    (jobs.models / "teacher-0.digest").write_text("of other settings")
+    assert jobs.work(run) == []
+    assert order == ["teacher-0", "kd-0"]
+    (jobs.results / "kd-0.json").unlink()
+    assert jobs.work(run) == []
+    assert order == ["teacher-0", "kd-0", "kd-0"]
 
 
 @pytest.mark.parametrize(
@@ -122,6 +173,7 @@ def test_the_lock_of_a_dead_process_is_taken_over_and_that_of_a_living_one_is_no
         ({"rows": {"kd": {"objectives": [{"name": "kd"}]}}}, "rows.kd: has objectives and no teacher"),
         ({"rows": {"kd": {"lr": 1}}}, "rows.kd: unknown key 'lr'"),
         ({"epochs": 3}, "unknown key 'epochs'"),
+        ({"rows": {"kd": {"training": {"warmup": 1}}}}, "rows.kd.training: unknown key 'warmup', there are clip, "),
     ],
 )
 def test_a_wrong_plan_is_refused_by_its_key(study, changes, message):
@@ -155,6 +207,7 @@ def test_a_difference_is_paired_and_its_p_counts_sign_flips():
     backwards = compare(second, first)
     assert backwards.uar.value == pytest.approx(-expected)
     assert compare(first, first).p == 1.0
+    assert (got.ahead, backwards.ahead) == ((1, 1), (0, 1))
 
 
 def test_only_takes_that_both_answered_are_compared():
