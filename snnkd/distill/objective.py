@@ -93,6 +93,8 @@ def build_term(key: str, objective: Objective, teacher: EyeNetwork, student: Eye
                 raise ConfigError(f"{key}.{role}_feature: {objective.name} looks at logits and not at features")
         elif feature not in network.feature_shapes:
             offered = ", ".join(network.feature_shapes)
+            if feature is None:
+                raise ConfigError(f"{key}.{role}_feature: is missing: give one of {offered}")
             raise ConfigError(f"{key}.{role}_feature: {feature!r} is not among the {role}'s features ({offered})")
         else:
             shapes[role] = network.feature_shapes[feature]
@@ -120,5 +122,8 @@ def _try(term: Term) -> None:
     logits, labels = torch.zeros(1, 2, shapes.classes), torch.zeros(2, dtype=torch.long)
     training = term.training
     with torch.random.fork_rng(devices=[]):
-        term.eval()(View(logits, logits, labels, zeros(shapes.student), zeros(shapes.teacher)))
+        value = term.eval()(View(logits, logits, labels, zeros(shapes.student), zeros(shapes.teacher)))
+        if not isinstance(value, Tensor) or value.ndim:
+            got = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
+            raise ValueError(f"{term.name} must return a scalar, got {got}")
     term.train(training)

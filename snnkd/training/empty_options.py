@@ -19,6 +19,8 @@ def refuse_unknown(arguments: Sequence[str], parsed: dict[str, Any]) -> None:
         for place, key in enumerate(path):
             if not isinstance(within, dict):
                 break
+            if key not in within and isinstance(within.get("init_args"), dict):
+                within = within["init_args"]  # `--model.curriculum` is short for `--model.init_args.curriculum`
             if key not in within:
                 where = ".".join(key for key in path[:place] if key != "init_args") or "configuration"
                 raise ConfigError(

@@ -1,5 +1,6 @@
 """The distiller: what is trained, what is frozen, and what is refused before it starts."""
 
+import importlib
 import re
 import sys
 import textwrap
@@ -130,6 +131,7 @@ def test_the_teacher_follows_to_another_dtype():
             Objective("feature_hint", student_feature="stage2", teacher_feature="deep"),
             r"objectives\[0\].teacher_feature: 'deep' is not among the teacher's",
         ),
+        (Objective("feature_hint"), r"objectives\[0\].student_feature: is missing: give one of stage1, stage2"),
         (Objective("kd", student_feature="stage2"), r"objectives\[0\].student_feature: kd looks at logits"),
     ],
 )
@@ -171,6 +173,13 @@ def test_an_objective_of_ones_own_is_named_by_its_path(mine, batch):
     expected = (student.run(batch["events"]).logits.mean(0) - teacher.run(batch["frames"]).logits.mean(0)).abs().mean()
     assert step.terms["MeanGap"].item() == pytest.approx(expected.item(), rel=1e-6)
     assert step.loss.item() == pytest.approx((step.terms["label"] + 0.5 * step.terms["MeanGap"]).item(), rel=1e-6)
+
+
+def test_an_objective_that_gives_no_scalar_is_refused_before_the_start(mine, monkeypatch):
+    gap = importlib.import_module("mine").MeanGap
+    monkeypatch.setattr(gap, "function", lambda student, teacher: (student - teacher).abs())
+    with pytest.raises(ConfigError, match=r"objectives\[0\]: mean_gap must return a scalar, got \(1, 2, 7\)"):
+        Distiller(*networks(), [Objective("mine.MeanGap")])
 
 
 @pytest.mark.parametrize(

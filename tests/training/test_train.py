@@ -297,6 +297,13 @@ def test_a_misspelt_key_in_the_file_is_named(tmp_path, name, key, wrong):
     assert "\n" not in str(caught.value)
 
 
+def test_an_empty_option_that_there_is_is_none_that_is_misspelt(arguments):
+    """In full and in short, it gets as far as to the teacher, which is missing."""
+    for option in ("--model.curriculum={}", "--model.init_args.curriculum={}"):
+        with pytest.raises(ModelError, match="absent/model: no such model folder"):
+            train(arguments("distill", "--model.init_args.teacher=runs/x/absent/model", option, network="student"))
+
+
 def test_a_teacher_that_is_not_there(arguments):
     with pytest.raises(ModelError, match="runs/eyesim/absent/model: no such model folder"):
         train(arguments("distill", "--model.init_args.teacher=runs/eyesim/absent/model", network="student"))
