@@ -34,7 +34,9 @@ def _empty(arguments: Sequence[str]) -> Iterator[tuple[str, ...]]:
     words = [part for argument in arguments for part in argument.split("=", 1)]
     for option, value in zip(words, [*words[1:], ""], strict=True):
         if option in ("--config", "-c"):
-            yield from _walk(yaml.safe_load(Path(value).read_text()), ())
+            # Which may be the YAML itself, too.
+            text = Path(value).read_text() if Path(value).is_file() else value
+            yield from _walk(yaml.safe_load(text), ())
         elif option.startswith("--") and value.strip() == "{}":
             yield tuple(option[2:].split("."))
 
